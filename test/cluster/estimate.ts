@@ -1,0 +1,59 @@
+/** A package to compile. Its source's size stands for its cost: over a whole build the two go together. */
+export interface PackageCost {
+  readonly importPath: string;
+  readonly bytes: number;
+}
+
+/** How far a build has come. */
+export interface BuildState {
+  /** All packages in the order in which Go reaches them. */
+  readonly packages: readonly PackageCost[];
+  /** Those that Go has named as being compiled. */
+  readonly started: ReadonlySet<string>;
+  readonly programs: number;
+  readonly linked: number;
+  readonly elapsedMs: number;
+  readonly cores: number;
+}
+
+/** What to tell someone who waits. */
+export interface Estimate {
+  readonly compiled: number;
+  readonly toCompile: number;
+  readonly fraction: number;
+  readonly remainingMs: number;
+}
+
+/**
+ * Estimates what is left of a build. A package that Go has passed by without naming it was in its cache and counts for
+ * nothing. The speed is the one seen so far, begun with an assumed one, so that the first answers do not jump about.
+ */
+export function estimate(state: BuildState): Estimate {
+  const furthest = state.packages.findLastIndex(({ importPath }) => state.started.has(importPath));
+  const needed = state.packages.filter(
+    ({ importPath }, index) => index > furthest || state.started.has(importPath),
+  );
+  const linkBytes = LINK_BYTES * state.programs;
+  const total = sumOfBytes(needed) + linkBytes;
+  const started = needed.filter(({ importPath }) => state.started.has(importPath));
+  const done = sumOfBytes(started) + (state.programs === 0 ? 0 : (linkBytes * state.linked) / state.programs);
+  const assumed = ASSUMED_BYTES_PER_CORE_MS * state.cores;
+  const speed = (done + assumed * ASSUMED_FOR_MS) / (state.elapsedMs + ASSUMED_FOR_MS);
+  return {
+    compiled: started.length,
+    toCompile: needed.length,
+    fraction: total === 0 ? 1 : done / total,
+    remainingMs: (total - done) / speed,
+  };
+}
+
+function sumOfBytes(packages: readonly PackageCost[]): number {
+  return packages.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+// Measured on the build of the control plane, 2 cores: the whole of it and the linking of one program in it.
+const ASSUMED_BYTES_PER_CORE_MS = 150;
+const LINK_BYTES = 1_500_000;
+
+// For how long the assumed speed weighs as much as the one seen.
+const ASSUMED_FOR_MS = 30_000;
