@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { ALIAS_LABEL, BACKUP_NAME_LABEL, INHERITED_ANNOTATION, VOLUME_NAME_LABEL } from "../kube/keys.ts";
+import { toLabelValue } from "../kube/label-value.ts";
+import { valueOf } from "../kube/objects.ts";
+import type { Metadata, StringMap } from "../kube/objects.ts";
+import type { Signer } from "./signer.ts";
+
+const Volume = z.object({
+  /** Namespace of the PVC; absent where another data mover plugin knows volumes by an id. */
+  namespace: z.string().optional(),
+  /** Name of the PVC, or the volume's id. */
+  name: z.string(),
+});
+
+/**
+ * What a clone inherits from its original. It travels as an annotation, since Velero's exposer copies
+ * annotations onto clones and no labels.
+ */
+export const Inherited = z.object({
+  version: z.literal(1),
+  /** Kind of the original whose labels these are. */
+  kind: z.string(),
+  alias: z.string(),
+  volumeName: z.string(),
+  volume: Volume,
+  backup: z.object({ namespace: z.string(), name: z.string() }).optional(),
+  /** The storage's identity of the snapshot, where it was known when this was written. */
+  snapshot: z.object({ driver: z.string(), handle: z.string() }).optional(),
+  /** UID of the one VolumeSnapshot that this was written for, where the API server told it at admission. */
+  boundTo: z.string().optional(),
+  /** All other labels of the original that clones inherit. */
+  labels: z.record(z.string(), z.string()),
+});
+export type Inherited = z.infer<typeof Inherited>;
+
+const Signed = Inherited.extend({ signature: z.string() });
+
+/**
+ * Longest annotation that we write. Kubernetes allows 256 KiB for all annotations of an object together;
+ * a sixteenth of that holds well over a hundred labels of usual length and leaves room for everybody else's.
+ */
+const MAX_LENGTH = 16 * 1024;
+
+/** The annotation's text: JSON with a signature over everything else in it. */
+export function writeInherited(inherited: Inherited, signer: Signer): string {
+  const fitting = fit(inherited);
+  return JSON.stringify({ ...fitting, signature: signer.sign(canonical(fitting)) });
+}
+
+/** What an annotation says, if we wrote it and nobody changed it since; else undefined. Never throws. */
+export function readInherited(metadata: Metadata | undefined, signer: Signer): Inherited | undefined {
+  const text = valueOf(metadata?.annotations, INHERITED_ANNOTATION);
+  return text === undefined || text.length > 2 * MAX_LENGTH ? undefined : parseInherited(text, signer);
+}
+
+/** The same for a text from anywhere. */
+export function parseInherited(text: string, signer: Signer): Inherited | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const parsed = Signed.safeParse(value);
+  if (!parsed.success) {
+    return undefined;
+  }
+  const { signature, ...inherited } = parsed.data;
+  return signer.verify(canonical(inherited), signature) ? inherited : undefined;
+}
+
+/** The labels that identify a snapshot on any of its objects. */
+export function identityLabels(inherited: Inherited): StringMap {
+  return { [ALIAS_LABEL]: inherited.alias, [VOLUME_NAME_LABEL]: inherited.volumeName };
+}
+
+/** Our own label with the name of the Backup, for objects that must not carry Velero's. */
+export function backupLabel(inherited: Inherited): StringMap {
+  return inherited.backup === undefined ? {} : { [BACKUP_NAME_LABEL]: toLabelValue(inherited.backup.name) };
+}
+
+// Sorted keys, so that the signature does not depend on the order in which a JSON library kept them.
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    return typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part;
+  });
+}
+
+function fit(inherited: Inherited): Inherited {
+  const labels = Object.entries(inherited.labels);
+  let length = JSON.stringify(inherited).length;
+  while (length > MAX_LENGTH && labels.length > 0) {
+    const [key, value] = labels.pop() ?? ["", ""];
+    length -= key.length + value.length + 6;
+  }
+  return { ...inherited, labels: Object.fromEntries(labels) };
+}

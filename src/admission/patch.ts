@@ -1,0 +1,59 @@
+import type { StringMap } from "../kube/objects.ts";
+import { escapePointer } from "./json-pointer.ts";
+
+/** One operation of a JSON Patch (RFC 6902). */
+export type PatchOperation =
+  | { readonly op: "add" | "replace"; readonly path: string; readonly value: unknown }
+  | { readonly op: "remove"; readonly path: string };
+
+/** What an object's labels, annotations and spec should be; an undefined value removes the key. */
+export interface Edits {
+  readonly labels?: Readonly<Record<string, string | undefined>>;
+  readonly annotations?: Readonly<Record<string, string | undefined>>;
+  readonly spec?: Readonly<Record<string, unknown>>;
+}
+
+/** The parts of an object that edits are compared with. */
+export interface Editable {
+  readonly metadata: {
+    readonly labels?: StringMap | null | undefined;
+    readonly annotations?: StringMap | null | undefined;
+  };
+  readonly spec?: object | null | undefined;
+}
+
+/**
+ * The fewest operations that bring an object to its edits: none where it is there already, so that a second
+ * pass over the result is a no-op. Parents are created where absent; `~` and `/` in keys are escaped.
+ */
+export function patchFor(object: Editable, edits: Edits): PatchOperation[] {
+  return [
+    ...mapOperations("/metadata/labels", object.metadata.labels, edits.labels),
+    ...mapOperations("/metadata/annotations", object.metadata.annotations, edits.annotations),
+    ...mapOperations("/spec", object.spec, edits.spec),
+  ];
+}
+
+function mapOperations(
+  path: string,
+  current: object | null | undefined,
+  edits: Readonly<Record<string, unknown>> | undefined,
+): PatchOperation[] {
+  if (edits === undefined) {
+    return [];
+  }
+  const found = new Map<string, unknown>(Object.entries(current ?? {}));
+  const changed = Object.entries(edits).filter(([key, value]) => found.get(key) !== value);
+  if (current === null || current === undefined) {
+    const wanted = Object.fromEntries(changed);
+    return changed.length === 0 ? [] : [{ op: "add", path, value: wanted }];
+  }
+  return changed.map(([key, value]) => operation(`${path}/${escapePointer(key)}`, found.has(key), value));
+}
+
+function operation(path: string, exists: boolean, value: unknown): PatchOperation {
+  if (value === undefined) {
+    return { op: "remove", path };
+  }
+  return { op: exists ? "replace" : "add", path, value };
+}

@@ -1,0 +1,206 @@
+import { VELERO_BACKUP_NAME_LABEL, VELERO_RESTORE_NAME_LABEL } from "../../kube/keys.ts";
+import { toLabelValue } from "../../kube/label-value.ts";
+import { valueOf, VolumeSnapshot } from "../../kube/objects.ts";
+import type {
+  Backup,
+  DataUpload,
+  Metadata,
+  PersistentVolumeClaim,
+  VolumeSnapshotContent,
+} from "../../kube/objects.ts";
+import type { RetentionPolicy } from "../../policy/schema.ts";
+import { editsOf, inheritanceOf } from "../inherit.ts";
+import { readInherited } from "../inherited.ts";
+import type { Inherited } from "../inherited.ts";
+import type { KnownOriginal, Lookup } from "../lookup.ts";
+import { describeOriginal, volumeNameOf } from "../original.ts";
+import { unchanged } from "../outcome.ts";
+import type { Outcome } from "../outcome.ts";
+import { protect, removeForged, SNAPSHOT_KEYS } from "../protect.ts";
+import type { Request, Rule, Surroundings } from "../rule.ts";
+
+/** What the decision about a VolumeSnapshot needs to know of other objects. */
+export interface VolumeSnapshotRelated {
+  readonly backup?: Backup | undefined;
+  readonly claim?: PersistentVolumeClaim | undefined;
+  readonly dataUpload?: DataUpload | undefined;
+  readonly content?: VolumeSnapshotContent | undefined;
+  readonly original?: KnownOriginal | undefined;
+}
+
+/**
+ * Velero's snapshots get their alias and volume-name labels and the document for their clones; clones get all
+ * labels of their original; anybody else's reserved labels are removed.
+ */
+export const volumeSnapshotRule: Rule<VolumeSnapshot, VolumeSnapshotRelated> = {
+  schema: VolumeSnapshot,
+  gather,
+  decide,
+};
+
+/** What a request is about; see the table in docs/admission.md. */
+type Role = "original" | "clone" | "native-restore" | "other";
+
+function roleOf(request: Request<VolumeSnapshot>, surroundings: Surroundings): Role {
+  const { labels } = request.object.metadata;
+  const { source } = request.object.spec;
+  if (
+    valueOf(labels, VELERO_RESTORE_NAME_LABEL) !== undefined &&
+    source.volumeSnapshotContentName !== undefined
+  ) {
+    return "native-restore";
+  }
+  if (source.persistentVolumeClaimName !== undefined) {
+    const claimed = valueOf(labels, VELERO_BACKUP_NAME_LABEL) !== undefined;
+    return claimed && request.account === "velero" ? "original" : "other";
+  }
+  const inVeleroNamespace = surroundings.policy.velero.namespaces.includes(request.namespace);
+  const byMover = request.account === "velero" || request.account === "data-mover";
+  return source.volumeSnapshotContentName !== undefined && (inVeleroNamespace || byMover) ? "clone" : "other";
+}
+
+async function gather(
+  request: Request<VolumeSnapshot>,
+  lookup: Lookup,
+  surroundings: Surroundings,
+): Promise<VolumeSnapshotRelated> {
+  if (request.account === "own" || (request.operation === "UPDATE" && !isClaimed(request))) {
+    return {};
+  }
+  switch (roleOf(request, surroundings)) {
+    case "original":
+      return gatherForOriginal(request, lookup, surroundings);
+    case "clone":
+      return gatherForClone(request, lookup);
+    case "native-restore":
+    case "other":
+      return {};
+  }
+}
+
+async function gatherForOriginal(
+  request: Request<VolumeSnapshot>,
+  lookup: Lookup,
+  { policy }: Surroundings,
+): Promise<VolumeSnapshotRelated> {
+  const label = valueOf(request.object.metadata.labels, VELERO_BACKUP_NAME_LABEL) ?? "";
+  const claimName = request.object.spec.source.persistentVolumeClaimName ?? "";
+  const [backup, claim] = await Promise.all([
+    lookup.backupByLabel(policy.velero.namespaces, toLabelValue(label)),
+    policy.volumeName === "uid" ? lookup.persistentVolumeClaim(request.namespace, claimName) : undefined,
+  ]);
+  return { backup, claim };
+}
+
+async function gatherForClone(
+  request: Request<VolumeSnapshot>,
+  lookup: Lookup,
+): Promise<VolumeSnapshotRelated> {
+  const [dataUpload, content] = await Promise.all([
+    lookup.dataUpload(request.namespace, request.name),
+    lookup.volumeSnapshotContent(request.object.spec.source.volumeSnapshotContentName ?? ""),
+  ]);
+  const handle = content?.spec.source.snapshotHandle;
+  const original =
+    content === undefined || handle === undefined
+      ? undefined
+      : lookup.originalByHandle(content.spec.driver, handle);
+  return { dataUpload, content, original };
+}
+
+function decide(
+  request: Request<VolumeSnapshot>,
+  related: VolumeSnapshotRelated,
+  surroundings: Surroundings,
+): Outcome {
+  if (typeof request.object.metadata.deletionTimestamp === "string") {
+    return unchanged("being_deleted");
+  }
+  if (request.operation === "UPDATE" && !isClaimed(request)) {
+    return protect(request, SNAPSHOT_KEYS, surroundings.policyLocation);
+  }
+  if (request.account === "own") {
+    return unchanged("own_account");
+  }
+  switch (roleOf(request, surroundings)) {
+    case "original":
+      return decideOriginal(request, related, surroundings);
+    case "clone":
+      return decideClone(request, related, surroundings);
+    case "native-restore":
+      return unchanged("native_restore");
+    case "other":
+      return removeForged(request, surroundings.policyLocation) ?? unchanged("not_ours");
+  }
+}
+
+/** Velero claims a member of a VolumeGroupSnapshot by adding its backup label (velero pvc_action.go). */
+function isClaimed(request: Request<VolumeSnapshot>): boolean {
+  const before = valueOf(request.oldObject?.metadata.labels, VELERO_BACKUP_NAME_LABEL);
+  const now = valueOf(request.object.metadata.labels, VELERO_BACKUP_NAME_LABEL);
+  return (
+    request.operation === "UPDATE" &&
+    request.account === "velero" &&
+    before === undefined &&
+    now !== undefined
+  );
+}
+
+function decideOriginal(
+  request: Request<VolumeSnapshot>,
+  { backup, claim }: VolumeSnapshotRelated,
+  surroundings: Surroundings,
+): Outcome {
+  const { policy, signer } = surroundings;
+  if (backup?.spec?.snapshotMoveData === false) {
+    return unchanged("does_not_move");
+  }
+  const { metadata, spec } = request.object;
+  const volume = { namespace: request.namespace, name: spec.source.persistentVolumeClaimName ?? "" };
+  const volumeName = volumeNameOf(policy, volume, claim?.metadata.uid);
+  if (volumeName === undefined) {
+    const warning = `snapshot-retainer: PVC ${volume.namespace}/${volume.name} was not found, so this snapshot gets no labels`;
+    return unchanged("identity_missing", warning);
+  }
+  const inherited = describeOriginal(
+    {
+      kind: "VolumeSnapshot",
+      volume,
+      volumeName,
+      backup: backupOf(backup, metadata, policy),
+      boundTo: metadata.uid,
+      labels: metadata.labels,
+    },
+    readInherited(metadata, signer),
+    surroundings.randomId,
+  );
+  return { code: "labelled", edits: editsOf(inherited, signer) };
+}
+
+function backupOf(
+  backup: Backup | undefined,
+  snapshot: Metadata,
+  policy: RetentionPolicy,
+): Inherited["backup"] {
+  return {
+    namespace: backup?.metadata.namespace ?? policy.velero.namespaces[0] ?? "velero",
+    name: backup?.metadata.name ?? valueOf(snapshot.labels, VELERO_BACKUP_NAME_LABEL) ?? "",
+  };
+}
+
+function decideClone(
+  request: Request<VolumeSnapshot>,
+  { dataUpload, content, original }: VolumeSnapshotRelated,
+  surroundings: Surroundings,
+): Outcome {
+  const { signer, policyLocation } = surroundings;
+  const inherited = inheritanceOf("VolumeSnapshot", {
+    original,
+    annotation: readInherited(request.object.metadata, signer) ?? readInherited(content?.metadata, signer),
+    dataUpload: readInherited(dataUpload?.metadata, signer),
+  });
+  if (inherited === undefined) {
+    return removeForged(request, policyLocation) ?? unchanged("no_original");
+  }
+  return { code: "inherited", edits: editsOf(inherited, signer) };
+}

@@ -1,0 +1,45 @@
+/** Labels and annotations, in one place: what each promises stands in docs/architecture.md. */
+
+/** Identifies one storage snapshot across all of its clones; random and unique (Velero design, PR 7002). */
+export const ALIAS_LABEL = "velero.io/snapshot-alias-name";
+/** Identifies the volume that a snapshot was taken of (Velero design, PR 7002). */
+export const VOLUME_NAME_LABEL = "velero.io/snapshot-volume-name";
+/**
+ * Our own name of the Backup on a VolumeSnapshotContent. Not `velero.io/backup-name`: Velero 1.16 and 1.17
+ * delete contents by that label when a synced Backup is orphaned.
+ */
+export const BACKUP_NAME_LABEL = "snapshot-retainer.io/backup-name";
+/** Set by the controller on a content that outlives its data movement. */
+export const RETAINED_LABEL = "snapshot-retainer.io/retained";
+
+/** The limit of a Backup (Velero design, PR 7002). */
+export const LIMIT_ANNOTATION = "backup.velero.io/data-mover-snapshot-to-retain";
+/** On a Backup: the number that its user asked for, where the policy let it stand. */
+export const REQUESTED_LIMIT_ANNOTATION = "snapshot-retainer.io/requested-limit";
+/** On an original, its clones and its DataUpload: what a clone inherits, signed. */
+export const INHERITED_ANNOTATION = "snapshot-retainer.io/inherited";
+/** On a DataUpload: "true" when its snapshot is to be retained. */
+export const RETAIN_ANNOTATION = "snapshot-retainer.io/retain";
+/** On a DataUpload: the volume's limit at that time. */
+export const VOLUME_LIMIT_ANNOTATION = "snapshot-retainer.io/limit";
+/** On a DataUpload: where that limit came from, in words. */
+export const LIMIT_REASON_ANNOTATION = "snapshot-retainer.io/limit-reason";
+
+/** Labels that only Velero's accounts and our own may set, change or remove on a snapshot's objects. */
+export const RESERVED_LABELS = [ALIAS_LABEL, VOLUME_NAME_LABEL, BACKUP_NAME_LABEL, RETAINED_LABEL] as const;
+
+/** Annotations that only Velero's accounts and our own may set, change or remove on a snapshot's objects. */
+export const RESERVED_ANNOTATIONS = [
+  INHERITED_ANNOTATION,
+  RETAIN_ANNOTATION,
+  VOLUME_LIMIT_ANNOTATION,
+  LIMIT_REASON_ANNOTATION,
+] as const;
+
+/** Annotations of a Backup that only Velero's accounts and our own may change or remove. */
+export const RESERVED_BACKUP_ANNOTATIONS = [LIMIT_ANNOTATION, REQUESTED_LIMIT_ANNOTATION] as const;
+
+/** Velero's labels that we read (pkg/apis/velero/v1/labels_annotations.go). */
+export const VELERO_BACKUP_NAME_LABEL = "velero.io/backup-name";
+export const VELERO_RESTORE_NAME_LABEL = "velero.io/restore-name";
+export const VELERO_SCHEDULE_NAME_LABEL = "velero.io/schedule-name";

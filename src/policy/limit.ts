@@ -1,0 +1,143 @@
+import { builtInCeiling, matchesDriver, UNKNOWN_DRIVER_CEILING } from "./driver-ceilings.ts";
+import { matchesGlob } from "./glob.ts";
+import type { RetentionPolicy, Rule } from "./schema.ts";
+
+/** What is known of a volume when its number is decided; a fact that is not known matches no condition on it. */
+export interface VolumeFacts {
+  readonly driver?: string | undefined;
+  readonly storageClass?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly pvcLabels?: Readonly<Record<string, string>> | undefined;
+  /** Name of the Velero Schedule that made the Backup. */
+  readonly schedule?: string | undefined;
+  /** The number a user wrote on the Backup and the policy let stand. */
+  readonly requested?: number | undefined;
+}
+
+/** The most snapshots to retain for one volume (0 or more), and why in words. */
+export interface Limit {
+  readonly number: number;
+  readonly reason: string;
+}
+
+/**
+ * The effective number of a volume: the first matching rule, else the policy's global number; a user's own
+ * number where `backupAnnotation` lets it stand; then lowered to the ceiling of its storage. The reason says
+ * so: `3: rule "gold disks", lowered from 5 by the ceiling of csi.vsphere.vmware.com`.
+ */
+export function limitOf(policy: RetentionPolicy, volume: VolumeFacts): Limit {
+  const wanted = withRequest(policy, volume, byRules(policy, volume));
+  if (wanted.number === 0) {
+    return { number: 0, reason: `0: ${wanted.reason}` };
+  }
+  const ceiling = ceilingOf(policy, volume);
+  if (ceiling === undefined || ceiling.number >= wanted.number) {
+    return { number: wanted.number, reason: `${wanted.number}: ${wanted.reason}` };
+  }
+  const lowered = `${ceiling.number}: ${wanted.reason}, lowered from ${wanted.number} by ${ceiling.reason}`;
+  return { number: ceiling.number, reason: lowered };
+}
+
+/**
+ * The number that is written onto a new Backup, which knows no volume yet: the global number, or that of
+ * the first rule whose only condition is a schedule that made this Backup.
+ */
+export function backupNumber(policy: RetentionPolicy, schedule: string | undefined): Limit {
+  const rule = policy.rules.find(
+    (candidate) => onlyBySchedule(candidate) && ruleMatches(candidate, { schedule }),
+  );
+  return rule === undefined ? globalNumber(policy) : ruleNumber(rule);
+}
+
+function byRules(policy: RetentionPolicy, volume: VolumeFacts): Limit {
+  const rule = policy.rules.find((candidate) => ruleMatches(candidate, volume));
+  return rule === undefined ? globalNumber(policy) : ruleNumber(rule);
+}
+
+function globalNumber(policy: RetentionPolicy): Limit {
+  return { number: Math.max(0, policy.snapshotsToRetain), reason: "the policy's snapshotsToRetain" };
+}
+
+function ruleNumber(rule: Rule): Limit {
+  return { number: Math.max(0, rule.snapshotsToRetain), reason: `rule "${rule.name}"` };
+}
+
+function withRequest(policy: RetentionPolicy, volume: VolumeFacts, wanted: Limit): Limit {
+  if (volume.requested === undefined || policy.backupAnnotation === "enforce") {
+    return wanted;
+  }
+  const requested = Math.max(0, volume.requested);
+  if (policy.backupAnnotation === "cap" && requested >= wanted.number) {
+    return wanted;
+  }
+  return {
+    number: requested,
+    reason: `the number on the Backup, instead of ${wanted.number} by ${wanted.reason}`,
+  };
+}
+
+function onlyBySchedule(rule: Rule): boolean {
+  const { schedules, ...others } = rule.when;
+  return schedules !== undefined && Object.values(others).every((condition) => condition === undefined);
+}
+
+function ruleMatches(rule: Rule, volume: VolumeFacts): boolean {
+  const { drivers, storageClasses, namespaces, pvcLabels, schedules } = rule.when;
+  return (
+    anyMatches(drivers, volume.driver, matchesDriver) &&
+    anyMatches(storageClasses, volume.storageClass, (value, entry) => value === entry) &&
+    anyMatches(namespaces, volume.namespace, matchesGlob) &&
+    anyMatches(schedules, volume.schedule, matchesGlob) &&
+    labelsMatch(pvcLabels, volume.pvcLabels)
+  );
+}
+
+function anyMatches(
+  entries: readonly string[] | undefined,
+  value: string | undefined,
+  matches: (value: string, entry: string) => boolean,
+): boolean {
+  return entries === undefined || (value !== undefined && entries.some((entry) => matches(value, entry)));
+}
+
+function labelsMatch(
+  wanted: Readonly<Record<string, string>> | undefined,
+  found: Readonly<Record<string, string>> | undefined,
+): boolean {
+  return wanted === undefined || Object.entries(wanted).every(([key, value]) => found?.[key] === value);
+}
+
+/** The lowest of the policy's own ceilings for this volume; the built-in table speaks where it has none. */
+function ceilingOf(policy: RetentionPolicy, volume: VolumeFacts): Limit | undefined {
+  const own = [storageClassCeiling(policy, volume.storageClass), driverCeiling(policy, volume.driver)]
+    .filter((ceiling) => ceiling !== undefined)
+    .toSorted((a, b) => a.number - b.number);
+  return own[0] ?? tableCeiling(volume.driver);
+}
+
+function storageClassCeiling(policy: RetentionPolicy, storageClass: string | undefined): Limit | undefined {
+  const found = Object.entries(policy.ceilings.storageClasses).find(([name]) => name === storageClass);
+  return found && { number: found[1], reason: `the ceiling of storage class ${found[0]}` };
+}
+
+function driverCeiling(policy: RetentionPolicy, driver: string | undefined): Limit | undefined {
+  if (driver === undefined) {
+    return undefined;
+  }
+  const found = Object.entries(policy.ceilings.drivers)
+    .filter(([name]) => matchesDriver(driver, name))
+    .toSorted(([a], [b]) => b.length - a.length)[0];
+  return found && { number: found[1], reason: `the ceiling of ${found[0]}` };
+}
+
+function tableCeiling(driver: string | undefined): Limit | undefined {
+  if (driver === undefined) {
+    return undefined;
+  }
+  const entry = builtInCeiling(driver);
+  if (entry === undefined) {
+    const reason = `the ceiling for drivers without a known limit (set ceilings.drivers["${driver}"] to raise it)`;
+    return { number: UNKNOWN_DRIVER_CEILING, reason };
+  }
+  return { number: entry.ceiling, reason: `the ceiling of ${entry.driver}` };
+}
