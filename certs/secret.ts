@@ -1,0 +1,111 @@
+import type { V1Secret } from "@kubernetes/client-node";
+import { describeFailure, statusOf } from "./failure.ts";
+import type { SecretsPort } from "./ports.ts";
+
+/** A Secret's data, decoded. */
+export type SecretData = Readonly<Record<string, Buffer>>;
+
+/** Which Secret, and what to make of it. */
+export interface SecretTarget {
+  readonly secrets: SecretsPort;
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: "kubernetes.io/tls" | "Opaque";
+  /**
+   * Gives the data that shall be written over the data found (undefined: the Secret does not exist), and undefined when
+   * that is right as it is. It is asked again after every write and after every lost race.
+   */
+  readonly change: (found: SecretData | undefined) => Promise<SecretData | undefined>;
+}
+
+/**
+ * Ten rounds: a right Secret takes at most three (new CA, new serving certificate, look again), and each lost race means
+ * that another replica made progress.
+ */
+const MAX_ROUNDS = 10;
+
+/**
+ * Brings a Secret into the state that `change` wants and gives its data. Several replicas may do so at once: creation and
+ * the resourceVersion of an update let one win, and the others adopt what it wrote.
+ */
+export async function settleSecret(target: SecretTarget): Promise<SecretData> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const found = await read(target);
+    const data = found === undefined ? undefined : decode(found);
+    const wanted = await target.change(data);
+    if (wanted === undefined) return data ?? {};
+    await (found === undefined ? create(target, wanted) : replace(target, found, wanted));
+  }
+  throw new Error(
+    `Secret ${title(target)} changed ${String(MAX_ROUNDS)} times while it was being written; is another controller writing it?`,
+  );
+}
+
+async function read(target: SecretTarget): Promise<V1Secret | undefined> {
+  const { secrets, namespace, name } = target;
+  try {
+    return await secrets.readNamespacedSecret({ namespace, name });
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw explain(target, "read", error);
+  }
+}
+
+async function create(target: SecretTarget, data: SecretData): Promise<void> {
+  const { secrets, namespace, name, type } = target;
+  const metadata = { namespace, name, labels: { "app.kubernetes.io/managed-by": "snapshot-retainer" } };
+  try {
+    await secrets.createNamespacedSecret({ namespace, body: { metadata, type, data: encode(data) } });
+  } catch (error) {
+    // 409: another replica created it first.
+    if (statusOf(error) !== 409) throw explain(target, "create", error);
+  }
+}
+
+async function replace(target: SecretTarget, found: V1Secret, data: SecretData): Promise<void> {
+  const { secrets, namespace, name } = target;
+  // What was found goes back whole: others' keys and labels stay, and its resourceVersion makes the API server refuse
+  // the write when somebody else was faster.
+  found.data = { ...found.data, ...encode(data) };
+  try {
+    await secrets.replaceNamespacedSecret({ namespace, name, body: found });
+  } catch (error) {
+    const status = statusOf(error);
+    // 409: changed since it was read. 404: deleted since.
+    if (status !== 409 && status !== 404) throw explain(target, "update", error);
+  }
+}
+
+function explain(target: SecretTarget, verb: "read" | "create" | "update", cause: unknown): Error {
+  return new Error(`cannot ${verb} Secret ${title(target)}: ${describeFailure(cause)}; ${remedy(cause)}`, {
+    cause,
+  });
+}
+
+function remedy(cause: unknown): string {
+  switch (statusOf(cause)) {
+    case 403:
+      return "grant the ServiceAccount get, list, watch and update on this Secret and create on Secrets, as the chart's Role does";
+    case 404:
+      return "the namespace does not exist: create it";
+    case 422:
+      return "if it is immutable or of another type, delete it and it will be created anew";
+    case undefined:
+      return "the API server cannot be reached: check the network and its health";
+    default:
+      return "it will be tried again";
+  }
+}
+
+function title({ namespace, name }: SecretTarget): string {
+  return `${namespace}/${name}`;
+}
+
+function decode(secret: V1Secret): SecretData {
+  const entries = Object.entries(secret.data ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, "base64")]));
+}
+
+function encode(data: SecretData): Record<string, string> {
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, value.toString("base64")]));
+}
