@@ -57,7 +57,12 @@ export function launch(component: Component): RunningComponent {
     pid: child.pid ?? 0,
     ended,
     hasEnded: () => isOver,
-    signal: (signal) => child.pid !== undefined && signalGroup(child.pid, signal),
+    // Once it has ended its number may be another process's.
+    signal: (signal) => {
+      // Someone is going to wait for the end, and Node has to be there when it comes.
+      child.ref();
+      return child.pid !== undefined && !isOver && signalGroup(child.pid, signal);
+    },
   };
 }
 

@@ -1,0 +1,107 @@
+import { rm } from "node:fs/promises";
+
+import { bringUp, planCluster, program, type Plan } from "./bring-up.ts";
+import { buildBinaries, type Binaries } from "./build.ts";
+import { runProgram, type CommandOptions, type CommandResult } from "./command-line.ts";
+import { writeServiceAccountKubeconfig } from "./identity.ts";
+import type { DriverOptions, StorageArray } from "./storage-array.ts";
+
+/** What a cluster is made of; everything has a default. */
+export interface ClusterOptions {
+  /** Built for the demo where absent. */
+  readonly binaries?: Binaries;
+  /** CSI drivers, each with an array of its own; one with room for 32 snapshots a volume where absent. */
+  readonly drivers?: readonly DriverOptions[];
+  readonly signal?: AbortSignal;
+}
+
+/** What a caller may say beside kubectl's arguments. */
+export interface KubectlOptions extends CommandOptions {
+  /** Impersonates this user; ServiceAccounts are written system:serviceaccount:NAMESPACE:NAME. */
+  readonly as?: string;
+}
+
+/** A running Kubernetes control plane with the snapshot components, all of them real; the arrays alone hold no data. */
+export interface Cluster {
+  readonly server: string;
+  readonly caFile: string;
+  /** A kubeconfig file for an administrator. */
+  readonly kubeconfig: string;
+  readonly directory: string;
+  /** One JSON document a line, at level Metadata: who asked for what, and the annotations of admission. */
+  readonly auditLog: string;
+  readonly binaries: Binaries;
+  /** The first driver's array. */
+  readonly array: StorageArray;
+  readonly arrays: readonly StorageArray[];
+  /** Aborted when a component goes away that nobody stopped; the reason names it and shows the end of its log. */
+  readonly failed: AbortSignal;
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<CommandResult>;
+  helm(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Writes a kubeconfig that acts as a ServiceAccount, which has to exist, and returns the file. */
+  kubeconfigFor(namespace: string, serviceAccount: string): Promise<string>;
+  componentNames(): string[];
+  stopComponent(name: string): Promise<void>;
+  /** Starts a stopped or killed component again, or restarts a running one, and waits until it is ready. */
+  startComponent(name: string): Promise<void>;
+  kill(name: string, signal: NodeJS.Signals): void;
+  /** Ends everything and removes the directory, unless it is to be kept or a component had failed. */
+  stop(options?: { readonly keep?: boolean }): Promise<void>;
+}
+
+/**
+ * Starts a cluster and returns when it can be used. Where a component does not come up, everything is ended, the logs
+ * stay, and the error names the component and shows the end of its log.
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { signal, drivers = DEFAULT_DRIVERS } = options;
+  const binaries = options.binaries ?? (await buildBinaries("demo", { ...(signal && { signal }) }));
+  const plan = await planCluster(binaries, drivers);
+  try {
+    await bringUp(plan, signal);
+    plan.components.failed.throwIfAborted();
+  } catch (error) {
+    await plan.components.end();
+    await rm(plan.layout.scratch, { recursive: true, force: true });
+    throw error;
+  }
+  return describeCluster(plan);
+}
+
+const DEFAULT_DRIVERS: readonly DriverOptions[] = [{ name: "array.csi.snapshot-retainer.io", limit: 32 }];
+
+function describeCluster(plan: Plan): Cluster {
+  const { binaries, layout, client, components } = plan;
+  const arrays = plan.drivers.map(({ array }) => array);
+  const [array] = arrays;
+  if (array === undefined) throw new Error("a cluster needs at least one driver");
+  const kubectl = program("kubectl", binaries.kubectl, layout);
+  const helm = program("helm", binaries.helm, layout);
+  return {
+    server: layout.server,
+    caFile: layout.caFile,
+    kubeconfig: layout.adminKubeconfig,
+    directory: layout.directory,
+    auditLog: layout.auditLog,
+    binaries,
+    array,
+    arrays,
+    failed: components.failed,
+    kubectl: async (args, { as, ...rest } = {}) =>
+      runProgram(kubectl, as === undefined ? args : [`--as=${as}`, ...args], rest),
+    helm: async (args, rest) => runProgram(helm, args, rest),
+    kubeconfigFor: async (namespace, name) =>
+      writeServiceAccountKubeconfig(client, layout, layout.kubeconfigs, { namespace, name }),
+    componentNames: () => components.names(),
+    stopComponent: async (name) => components.stop(name),
+    startComponent: async (name) => components.restart(name),
+    kill: (name, signal) => components.kill(name, signal),
+    stop: async ({ keep = false } = {}) => stopCluster(plan, keep),
+  };
+}
+
+async function stopCluster({ components, layout }: Plan, keep: boolean): Promise<void> {
+  await components.end();
+  const kept = keep || components.failed.aborted;
+  await rm(kept ? layout.scratch : layout.directory, { recursive: true, force: true });
+}

@@ -1,0 +1,60 @@
+import { classNameOf, type DriverOptions } from "./storage-array.ts";
+
+/** A manifest as kubectl takes it. */
+export type Manifest = Readonly<Record<string, unknown>>;
+
+/** What a cluster with Velero in it has before anything is backed up: namespace, account and its rights. */
+export function veleroObjects(): Manifest[] {
+  const subject = { kind: "ServiceAccount", name: "velero", namespace: "velero" };
+  return [
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: "velero" } },
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "velero", namespace: "velero" } },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRoleBinding",
+      metadata: { name: "velero" },
+      subjects: [subject],
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+    },
+  ];
+}
+
+/** A driver's registration and its two classes; the first driver's StorageClass is the default one. */
+export function driverObjects(driver: DriverOptions, index: number): Manifest[] {
+  const name = classNameOf(driver);
+  return [
+    {
+      apiVersion: "storage.k8s.io/v1",
+      kind: "CSIDriver",
+      metadata: { name: driver.name },
+      spec: { attachRequired: false },
+    },
+    {
+      apiVersion: "storage.k8s.io/v1",
+      kind: "StorageClass",
+      metadata: {
+        name,
+        annotations: { "storageclass.kubernetes.io/is-default-class": index === 0 ? "true" : "false" },
+      },
+      provisioner: driver.name,
+      reclaimPolicy: "Delete",
+    },
+    {
+      apiVersion: "snapshot.storage.k8s.io/v1",
+      kind: "VolumeSnapshotClass",
+      metadata: {
+        name,
+        labels: { "velero.io/csi-volumesnapshot-class": "true" },
+        // Each driver may have one.
+        annotations: { "snapshot.storage.kubernetes.io/is-default-class": "true" },
+      },
+      driver: driver.name,
+      deletionPolicy: "Delete",
+    },
+  ];
+}
+
+/** Several manifests as one document. */
+export function asList(items: readonly Manifest[]): string {
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items });
+}
