@@ -4,6 +4,7 @@ import { bringUp, planCluster, program, type Plan } from "./bring-up.ts";
 import { buildBinaries, type Binaries } from "./build.ts";
 import { runProgram, type CommandOptions, type CommandResult } from "./command-line.ts";
 import { writeServiceAccountKubeconfig } from "./identity.ts";
+import { ComponentFailed } from "./process.ts";
 import type { DriverOptions, StorageArray } from "./storage-array.ts";
 
 /** What a cluster is made of; everything has a default. */
@@ -41,6 +42,7 @@ export interface Cluster {
   /** Writes a kubeconfig that acts as a ServiceAccount, which has to exist, and returns the file. */
   kubeconfigFor(namespace: string, serviceAccount: string): Promise<string>;
   componentNames(): string[];
+  pidOf(component: string): number;
   stopComponent(name: string): Promise<void>;
   /** Starts a stopped or killed component again, or restarts a running one, and waits until it is ready. */
   startComponent(name: string): Promise<void>;
@@ -49,9 +51,20 @@ export interface Cluster {
   stop(options?: { readonly keep?: boolean }): Promise<void>;
 }
 
+/** A cluster that did not come up. The message says why, and where the logs are; the cause is what was thrown. */
+export class ClusterNotStarted extends Error {
+  override readonly name = "ClusterNotStarted";
+
+  constructor(logs: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`The cluster did not start; its logs are in ${logs}. ${why}`, { cause });
+  }
+}
+
 /**
  * Starts a cluster and returns when it can be used. Where a component does not come up, everything is ended, the logs
- * stay, and the error names the component and shows the end of its log.
+ * stay, and the error names the component and shows the end of its log. The signal gives up the start, without a trace;
+ * later it has no effect.
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { signal, drivers = DEFAULT_DRIVERS } = options;
@@ -61,9 +74,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await bringUp(plan, signal);
     plan.components.failed.throwIfAborted();
   } catch (error) {
-    await plan.components.end();
-    await rm(plan.layout.scratch, { recursive: true, force: true });
-    throw error;
+    await stopCluster(plan, signal?.aborted !== true);
+    signal?.throwIfAborted();
+    throw new ClusterNotStarted(plan.layout.logs, whyNotStarted(plan, error));
   }
   return describeCluster(plan);
 }
@@ -93,11 +106,17 @@ function describeCluster(plan: Plan): Cluster {
     kubeconfigFor: async (namespace, name) =>
       writeServiceAccountKubeconfig(client, layout, layout.kubeconfigs, { namespace, name }),
     componentNames: () => components.names(),
+    pidOf: (name) => components.pidOf(name),
     stopComponent: async (name) => components.stop(name),
     startComponent: async (name) => components.restart(name),
     kill: (name, signal) => components.kill(name, signal),
     stop: async ({ keep = false } = {}) => stopCluster(plan, keep),
   };
+}
+
+// A component that died is the reason for whatever failed after it.
+function whyNotStarted({ components }: Plan, error: unknown): unknown {
+  return components.failed.aborted && !(error instanceof ComponentFailed) ? components.failed.reason : error;
 }
 
 async function stopCluster({ components, layout }: Plan, keep: boolean): Promise<void> {

@@ -19,6 +19,7 @@ export interface Components {
   /** Sends a signal to a component, which may well end it. */
   kill(name: string, signal: NodeJS.Signals): void;
   names(): string[];
+  pidOf(name: string): number;
   /** Ends everything at once. */
   end(): Promise<void>;
   /** Aborted, with ComponentFailed as reason, when a component goes away that nobody stopped. */
@@ -32,7 +33,11 @@ export function createComponents(layout: Layout): Components {
   const known = new Map<string, RunningComponent>();
   const expected = new WeakSet<RunningComponent>();
 
+  let isOver = false;
+
   async function start(component: Component, signal?: AbortSignal): Promise<void> {
+    // One start may fail and end everything while another is on its way.
+    if (isOver) throw new Error(`${component.name} is not started: its cluster has ended`);
     const running = launch(component);
     known.set(component.name, running);
     reaper.watch(running.pid);
@@ -52,6 +57,7 @@ export function createComponents(layout: Layout): Components {
     await terminate(find(name), STOP_GRACE_MS);
   }
   async function end(): Promise<void> {
+    isOver = true;
     for (const running of known.values()) {
       expected.add(running);
       running.signal("SIGKILL");
@@ -71,6 +77,7 @@ export function createComponents(layout: Layout): Components {
       expected.add(find(name));
       find(name).signal(signal);
     },
+    pidOf: (name) => find(name).pid,
     names: () => [...known.keys()],
     failed: failure.signal,
   };

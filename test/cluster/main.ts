@@ -1,32 +1,91 @@
-import { buildBinaries } from "./build.ts";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { buildBinaries, type Binaries } from "./build.ts";
+import { ClusterNotStarted, startCluster, type Cluster } from "./cluster.ts";
 import { GoMissing } from "./go.ts";
+import type { BinarySet } from "./go-modules.ts";
 import { createProgressPrinter } from "./progress-printer.ts";
 
-process.exitCode = await run(process.argv.slice(2));
-
 async function run(args: readonly string[]): Promise<number> {
-  const [command, ...rest] = args;
-  if (command === "build") return build(rest[0]);
-  process.stderr.write(USAGE);
-  return 2;
-}
-
-async function build(set = "demo"): Promise<number> {
-  if (set !== "demo" && set !== "all") {
-    process.stderr.write(USAGE);
-    return 2;
-  }
   try {
-    const binaries = await buildBinaries(set, { onProgress: createProgressPrinter(process.stderr) });
-    process.stdout.write(`${JSON.stringify(binaries, undefined, 2)}\n`);
-    return 0;
+    switch (args.join(" ")) {
+      case "build":
+      case "build demo":
+        return await build("demo");
+      case "build all":
+        return await build("all");
+      case "start":
+        return await start({ keep: false });
+      case "start --keep":
+        return await start({ keep: true });
+      default:
+        return complain(USAGE);
+    }
   } catch (error) {
-    if (!(error instanceof GoMissing)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return 1;
+    if (error instanceof Interrupted) return complain("Stopped.\n");
+    if (error instanceof GoMissing || error instanceof ClusterNotStarted)
+      return complain(`${error.message}\n`);
+    throw error;
   }
 }
 
-const USAGE = `usage: main.ts build [demo|all]
-       main.ts start [--keep]
+async function build(set: BinarySet): Promise<number> {
+  process.stdout.write(`${JSON.stringify(await binariesOf(set), undefined, 2)}\n`);
+  return 0;
+}
+
+async function start({ keep }: { keep: boolean }): Promise<number> {
+  const binaries = await binariesOf("demo");
+  const interrupted = untilInterrupted();
+  const cluster = await startCluster({ binaries, signal: interrupted });
+  process.stdout.write(howToUse(cluster));
+  await untilAborted(AbortSignal.any([interrupted, cluster.failed]));
+  await cluster.stop({ keep });
+  if (cluster.failed.aborted) return complain(`${String(cluster.failed.reason)}\n`);
+  process.stdout.write(keep ? `Stopped. The logs are in ${cluster.directory}/logs\n` : "Stopped.\n");
+  return 0;
+}
+
+async function binariesOf(set: BinarySet): Promise<Binaries> {
+  return buildBinaries(set, { onProgress: createProgressPrinter(process.stderr) });
+}
+
+class Interrupted extends Error {}
+
+function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => controller.abort(new Interrupted()));
+  return controller.signal;
+}
+
+// Nothing else keeps Node running: the cluster's processes do not.
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await delay(A_MINUTE_MS, undefined, { signal }).catch(() => undefined);
+}
+
+function complain(text: string): number {
+  process.stderr.write(text);
+  return 1;
+}
+
+function howToUse(cluster: Cluster): string {
+  return `A Kubernetes control plane is running at ${cluster.server}
+
+  export KUBECONFIG=${cluster.kubeconfig}
+  alias kubectl=${cluster.binaries.kubectl} helm=${cluster.binaries.helm}
+  kubectl get storageclass,volumesnapshotclass
+
+What the array of ${cluster.array.driver} holds: curl ${cluster.array.url}/state
+Logs: ${cluster.directory}/logs
+Ctrl-C ends it.
 `;
+}
+
+const A_MINUTE_MS = 60_000;
+
+const USAGE = `usage: main.ts build [demo|all]   builds the programs, and prints where they are
+       main.ts start [--keep]     starts a control plane until Ctrl-C; --keep leaves its logs behind
+`;
+
+process.exitCode = await run(process.argv.slice(2));

@@ -57,6 +57,8 @@ export type ArrayState = z.infer<typeof ArrayState>;
 export interface StorageArray {
   readonly driver: string;
   readonly className: string;
+  /** Where it shows itself: GET /state, and PUT /limit with a body like {"limit": 3}. */
+  readonly url: string;
   state(): Promise<ArrayState>;
   /** Changes how many snapshots a volume may have; it holds from the next request on. */
   setLimit(limit: number): Promise<void>;
@@ -123,6 +125,7 @@ function createArray(driver: string, className: string, url: string): StorageArr
   return {
     driver,
     className,
+    url,
     state: async () => {
       const response = await fetch(`${url}/state`);
       return ArrayState.parse(await response.json());

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { estimate, type BuildState } from "./estimate.ts";
+
+const PACKAGES = ["a", "b", "c", "d"].map((importPath) => ({ importPath, bytes: 1_000_000 }));
+
+function aState(overrides: Partial<BuildState> = {}): BuildState {
+  return {
+    packages: PACKAGES,
+    started: new Set(),
+    programs: 0,
+    linked: 0,
+    elapsedMs: 0,
+    cores: 2,
+    ...overrides,
+  };
+}
+
+test("before anything is compiled, everything is still to do", () => {
+  const { compiled, toCompile, fraction, remainingMs } = estimate(aState());
+  assert.deepEqual({ compiled, toCompile, fraction }, { compiled: 0, toCompile: 4, fraction: 0 });
+  assert.ok(remainingMs > 0);
+});
+
+test("packages that were passed by are in Go's cache and no longer count", () => {
+  const { compiled, toCompile, fraction } = estimate(aState({ started: new Set(["c"]) }));
+  assert.deepEqual({ compiled, toCompile, fraction }, { compiled: 1, toCompile: 2, fraction: 0.5 });
+});
+
+test("with every package compiled, only the programs not yet linked are left", () => {
+  const started = new Set(["a", "b", "c", "d"]);
+  const half = estimate(aState({ started, programs: 2, linked: 1, elapsedMs: 60_000 }));
+  assert.ok(half.fraction < 1);
+  const whole = estimate(aState({ started, programs: 2, linked: 2, elapsedMs: 70_000 }));
+  assert.deepEqual([whole.fraction, whole.remainingMs], [1, 0]);
+});
+
+test("a build that is slower than assumed has its remaining time raised", () => {
+  const started = new Set(["a", "b"]);
+  const fast = estimate(aState({ started, elapsedMs: 10_000 }));
+  const slow = estimate(aState({ started, elapsedMs: 100_000 }));
+  assert.ok(slow.remainingMs > fast.remainingMs);
+});
+
+test("nothing to build is finished", () => {
+  const { fraction, remainingMs } = estimate(aState({ packages: [] }));
+  assert.deepEqual([fraction, remainingMs], [1, 0]);
+});
