@@ -83,7 +83,7 @@ async function settle(options: AuthorityOptions, pairs: PairHolder): Promise<Hel
       if (decision.kind === "nothing") return undefined;
       const { kind, reason, message } = decision;
       log.info({ namespace, name, action: kind, reason, explanation: message }, "renewing certificates");
-      return toData(await renew(kind, { held, names, now, randomBytes }));
+      return toData(await renew(kind, { held, names: decision.names, now, randomBytes }));
     },
   });
   return toHeld(data);
@@ -128,7 +128,7 @@ async function publishTo(
     );
   }
   published.set(ref, result);
-  if (result.applied) log.info({ kind: ref.kind, name: ref.name }, "published the CA bundle");
+  if (result.written) log.info({ kind: ref.kind, name: ref.name }, "published the CA bundle");
 }
 
 /**

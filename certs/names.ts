@@ -20,11 +20,10 @@ export function canonicalName(name: string): string {
     : name.toLowerCase();
 }
 
-/** Says whether both lists hold the same names, in any order and spelling. */
-export function areSameNames(left: readonly string[], right: readonly string[]): boolean {
-  const wanted = new Set(left.map(canonicalName));
-  const found = new Set(right.map(canonicalName));
-  return wanted.size === found.size && [...wanted].every((name) => found.has(name));
+/** Gives those of the wanted names that are not among those found, in whatever spelling. */
+export function missingNames(wanted: readonly string[], found: readonly string[]): string[] {
+  const there = new Set(found.map(canonicalName));
+  return wanted.filter((name) => !there.has(canonicalName(name)));
 }
 
 /** Turns names into subject alternative names, each once; throws for a name no certificate can carry. */

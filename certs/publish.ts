@@ -11,7 +11,7 @@ export interface ConfigurationRef {
 /** What a configuration held when it was last read: each webhook's caBundle in PEM, undefined where there is none. */
 export interface PublishedBundles {
   readonly webhooks: readonly { readonly name: string; readonly bundle: string | undefined }[];
-  readonly applied: boolean;
+  readonly written: boolean;
 }
 
 /** The field manager under which the API server records that caBundle, and nothing but caBundle, is ours. */
@@ -37,37 +37,39 @@ export async function publishBundle(
 ): Promise<PublishedBundles | undefined> {
   const found = await call(ref, "read", () => findConfiguration(webhooks, ref));
   if (found === undefined) return undefined;
-  if (!needsBundle(found, bundle)) return { ...bundlesOf(found), applied: false };
-  const body = applyDocument(ref, found, bundle);
-  const merged = await call(ref, "apply caBundle to", () => applyConfiguration(webhooks, ref, body));
-  return { ...bundlesOf(merged), applied: true };
+  const patch = patchDocument(found, bundle);
+  if (patch === undefined) return { webhooks: bundlesOf(found), written: false };
+  const merged = await call(ref, "write caBundle into", () => patchConfiguration(webhooks, ref, patch));
+  return { webhooks: bundlesOf(merged), written: true };
 }
 
 /**
- * Builds the apply document. It names every webhook, as one left out would lose the caBundle that we own; and it carries
- * the resourceVersion read, so that it neither recreates a webhook nor a whole configuration deleted in between.
+ * Builds a strategic merge patch that gives the bundle to the webhooks that lack it, by their names, and undefined when
+ * none does. The resourceVersion read goes with it: the API server then refuses the patch instead of adding a webhook
+ * that was deleted in between.
+ *
+ * Why not server-side apply: an applier owns the list entries it names. Whoever installed the configuration by apply
+ * (Helm 4, Flux, Argo CD) could then never again drop a webhook from it: ours would remain of it, without the required
+ * fields, and the API server refuse the whole upgrade. A patch under the same field manager owns caBundle alone.
  */
-export function applyDocument(ref: ConfigurationRef, found: Configuration, bundle: string): object {
+export function patchDocument(
+  { metadata, webhooks = [] }: Configuration,
+  bundle: string,
+): object | undefined {
   const caBundle = Buffer.from(bundle).toString("base64");
+  const lacking = webhooks.filter(({ clientConfig }) => clientConfig.caBundle !== caBundle);
+  if (lacking.length === 0) return undefined;
   return {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: ref.kind,
-    metadata: { name: ref.name, resourceVersion: found.metadata?.resourceVersion },
-    webhooks: (found.webhooks ?? []).map(({ name }) => ({ name, clientConfig: { caBundle } })),
+    metadata: { resourceVersion: metadata?.resourceVersion },
+    webhooks: lacking.map(({ name }) => ({ name, clientConfig: { caBundle } })),
   };
 }
 
-function needsBundle(found: Configuration, bundle: string): boolean {
-  return bundlesOf(found).webhooks.some((webhook) => webhook.bundle !== bundle);
-}
-
-function bundlesOf({ webhooks = [] }: Configuration): Pick<PublishedBundles, "webhooks"> {
-  return {
-    webhooks: webhooks.map(({ name, clientConfig: { caBundle } }) => ({
-      name,
-      bundle: caBundle === undefined ? undefined : Buffer.from(caBundle, "base64").toString(),
-    })),
-  };
+function bundlesOf({ webhooks = [] }: Configuration): PublishedBundles["webhooks"] {
+  return webhooks.map(({ name, clientConfig: { caBundle } }) => ({
+    name,
+    bundle: caBundle === undefined ? undefined : Buffer.from(caBundle, "base64").toString(),
+  }));
 }
 
 async function findConfiguration(
@@ -94,14 +96,13 @@ async function readConfiguration(
   }
 }
 
-/** Forces: caBundle is all the document holds, so that is all it can take from another manager, such as an old release. */
-async function applyConfiguration(
+async function patchConfiguration(
   port: WebhooksPort,
   { kind, name }: ConfigurationRef,
   body: object,
 ): Promise<Configuration> {
-  const request = { name, body, fieldManager: FIELD_MANAGER, force: true };
-  const options = setHeaderOptions("Content-Type", PatchStrategy.ServerSideApply);
+  const request = { name, body, fieldManager: FIELD_MANAGER };
+  const options = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
   switch (kind) {
     case "MutatingWebhookConfiguration":
       return port.patchMutatingWebhookConfiguration(request, options);

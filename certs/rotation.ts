@@ -5,7 +5,7 @@ import {
   splitCertificates,
   type CertificateFacts,
 } from "./inspect.ts";
-import { areSameNames } from "./names.ts";
+import { missingNames } from "./names.ts";
 import { isDueForRenewal, isExpired, isNotYetValid } from "./validity.ts";
 
 /** What the Secret holds, each in PEM. `caCert` is a bundle: the CA that `caKey` belongs to, then older ones. */
@@ -37,12 +37,12 @@ export type RotationReason =
   | "ServingExpired"
   | "ServingNotYetValid"
   | "ServingUntrusted"
-  | "ServingNamesDiffer"
+  | "ServingLacksName"
   | "ServingExpiring";
 
 /**
  * What must be done next. `createAll` begins anew; `renewCa` puts a new CA before the old ones, which stay trusted;
- * `reissueServing` signs a new serving certificate with the first CA.
+ * `reissueServing` signs a new serving certificate for `names` with the first CA.
  */
 export type Decision =
   | { readonly kind: "nothing" }
@@ -50,6 +50,7 @@ export type Decision =
       readonly kind: "createAll" | "renewCa" | "reissueServing";
       readonly reason: RotationReason;
       readonly message: string;
+      readonly names: readonly string[];
     };
 
 interface Facts extends Situation {
@@ -58,7 +59,10 @@ interface Facts extends Situation {
   readonly serving: CertificateFacts | undefined;
 }
 
-type Check = (facts: Facts) => Exclude<Decision, { kind: "nothing" }> | undefined;
+type Action = Exclude<Decision, { kind: "nothing" }>;
+
+/** A check leaves the names out where they are the wanted ones. */
+type Check = (facts: Facts) => (Omit<Action, "names"> & Partial<Pick<Action, "names">>) | undefined;
 
 /** In order: a serving certificate is only worth a look once the CA it hangs on is sound. */
 const CHECKS: readonly Check[] = [
@@ -69,15 +73,15 @@ const CHECKS: readonly Check[] = [
   servingUnreadable,
   servingOutOfDate,
   servingUntrusted,
-  servingNamesDiffer,
+  servingLacksName,
   servingExpiring,
 ];
 
 /** Decides the one next thing to do; deciding again on its result ends in `nothing`. */
 export function decideRotation(situation: Situation): Decision {
-  const { held } = situation;
+  const { held, names } = situation;
   if (held === undefined) {
-    return { kind: "createAll", reason: "SecretAbsent", message: "the Secret does not exist yet" };
+    return { kind: "createAll", reason: "SecretAbsent", message: "the Secret does not exist yet", names };
   }
   const facts = {
     ...situation,
@@ -87,7 +91,7 @@ export function decideRotation(situation: Situation): Decision {
   };
   for (const check of CHECKS) {
     const decision = check(facts);
-    if (decision !== undefined) return decision;
+    if (decision !== undefined) return { names, ...decision };
   }
   return { kind: "nothing" };
 }
@@ -179,10 +183,21 @@ function servingUntrusted({ held, now }: Facts): ReturnType<Check> {
   return { kind: "reissueServing", reason: "ServingUntrusted", message };
 }
 
-function servingNamesDiffer({ serving, names }: Facts): ReturnType<Check> {
-  if (serving === undefined || areSameNames(serving.names, names)) return undefined;
-  const message = `the serving certificate is for ${serving.names.join(", ")}, wanted is ${names.join(", ")}`;
-  return { kind: "reissueServing", reason: "ServingNamesDiffer", message };
+/**
+ * Names that are no longer wanted stay until the next renewal, and are even issued for again: while an upgrade runs, the
+ * old replicas want the old names and the new ones the new, and neither must undo the other's work.
+ */
+function servingLacksName({ serving, names }: Facts): ReturnType<Check> {
+  if (serving === undefined) return undefined;
+  const lacking = missingNames(names, serving.names);
+  if (lacking.length === 0) return undefined;
+  const message = `the serving certificate is for ${serving.names.join(", ")} and not for ${lacking.join(", ")}`;
+  return {
+    kind: "reissueServing",
+    reason: "ServingLacksName",
+    message,
+    names: [...serving.names, ...lacking],
+  };
 }
 
 function servingExpiring({ serving, now }: Facts): ReturnType<Check> {

@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 import { connect, createServer, type Server } from "node:tls";
 import fc from "fast-check";
 import { derSerial, issueCa, issueServing } from "../../certs/issue.ts";
-import { areSameNames } from "../../certs/names.ts";
+import { missingNames } from "../../certs/names.ts";
 import { inspectCertificate, isKeyOf, isTrustedBy } from "../../certs/inspect.ts";
 import { aCa, aHeld, someKeys } from "./pair.ts";
 
@@ -146,7 +146,7 @@ describe("a TLS handshake with what was issued", () => {
           server.setSecureContext({ cert: held.cert, key: held.key });
           for (const name of names)
             assert.equal(await handshake(server, name, held.caCert), "accepted", name);
-          if (areSameNames([...names, other], names)) return;
+          if (missingNames([other], names).length === 0) return;
           assert.equal(await handshake(server, other, held.caCert), "ERR_TLS_CERT_ALTNAME_INVALID");
         },
       ),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import { splitCertificates } from "../../certs/inspect.ts";
+import { inspectCertificate, splitCertificates } from "../../certs/inspect.ts";
+import { missingNames } from "../../certs/names.ts";
 import { renew } from "../../certs/renew.ts";
 import { bundleOf, decideRotation, isServable, type Decision, type Held } from "../../certs/rotation.ts";
 import { aCa, aHeld, someKeys } from "./pair.ts";
@@ -130,9 +131,13 @@ const cases: Record<string, Case> = {
   "reissues for a name more": {
     held,
     names: [...names, "more.example"],
-    want: ["reissueServing", "ServingNamesDiffer"],
+    want: [
+      "reissueServing",
+      "ServingLacksName",
+      "the serving certificate is for snapshot-retainer.velero.svc, 10.0.0.1, FD00:0:0:0:0:0:0:1 and not for more.example",
+    ],
   },
-  "reissues for a name less": { held, names: names.slice(1), want: ["reissueServing", "ServingNamesDiffer"] },
+  "leaves a name too many until the next renewal": { held, names: names.slice(1), want: ["nothing"] },
   "renews a CA that is not RSA": {
     held: { ...held, caCert: EC_CA },
     want: [
@@ -165,12 +170,37 @@ describe("carrying decisions out", () => {
       for (let step = 0; step < 2; step++) {
         const decision = decideRotation({ held: secret, names: wanted, now: at });
         if (decision.kind === "nothing") break;
-        secret = await renew(decision.kind, { held: secret, names: wanted, now: at, randomBytes });
+        secret = await renew(decision.kind, { held: secret, names: decision.names, now: at, randomBytes });
       }
       assert.deepEqual(decideRotation({ held: secret, names: wanted, now: at }), { kind: "nothing" });
       assert.equal(isServable(secret, at), true);
     });
   }
+
+  test("two replicas that want different names come to rest, with the names of both", async () => {
+    let secret: Held = held;
+    let writes = 0;
+    for (let round = 0; round < 6; round++) {
+      for (const wanted of [names.slice(1), ["new.example"]]) {
+        const decision = decideRotation({ held: secret, names: wanted, now });
+        if (decision.kind === "nothing") continue;
+        secret = await renew(decision.kind, { held: secret, names: decision.names, now, randomBytes });
+        writes += 1;
+      }
+    }
+    assert.equal(writes, 1);
+    assert.deepEqual(
+      missingNames([...names, "new.example"], inspectCertificate(secret.cert)?.names ?? []),
+      [],
+    );
+  });
+
+  test("a name no longer wanted goes with the next renewal", async () => {
+    const decision = decideRotation({ held, names: ["10.0.0.1"], now: later(20) });
+    assert.ok(decision.kind === "reissueServing");
+    const secret = await renew(decision.kind, { held, names: decision.names, now: later(20), randomBytes });
+    assert.deepEqual(inspectCertificate(secret.cert)?.names, ["10.0.0.1"]);
+  });
 
   test("a renewed CA keeps the old one trusted and its serving certificate served", async () => {
     const renewed = await renew("renewCa", { held, names, now: later(1), randomBytes });
