@@ -6,6 +6,7 @@ const GroupVersionResource = z.object({ group: z.string(), version: z.string(), 
 /** What we read of an AdmissionReview v1 request. */
 export const AdmissionRequest = z.object({
   uid: z.string(),
+  kind: z.object({ kind: z.string() }),
   resource: GroupVersionResource,
   subResource: z.string().optional(),
   name: z.string().optional(),
@@ -27,7 +28,12 @@ const AdmissionReview = z.object({
 /** A request that could be read, or why not; the UID is kept wherever it could be found. */
 export type DecodedReview =
   | { readonly kind: "request"; readonly request: AdmissionRequest }
-  | { readonly kind: "unreadable"; readonly uid: string; readonly message: string };
+  | {
+      readonly kind: "unreadable";
+      readonly code: "unreadable" | "too_large";
+      readonly uid: string;
+      readonly message: string;
+    };
 
 /** What is answered: allowed, with what was changed and said. Only the policy's validation ever denies. */
 export interface AdmissionAnswer {
@@ -45,7 +51,12 @@ export function decodeReview(body: string): DecodedReview {
   try {
     value = JSON.parse(body);
   } catch {
-    return { kind: "unreadable", uid: findUid(body), message: "the body is not valid JSON" };
+    return {
+      kind: "unreadable",
+      code: "unreadable",
+      uid: findUid(body),
+      message: "the body is not valid JSON",
+    };
   }
   const review = AdmissionReview.safeParse(value);
   if (review.success) {
@@ -54,7 +65,7 @@ export function decodeReview(body: string): DecodedReview {
   const issue = review.error.issues[0];
   const path = issue === undefined ? "" : issue.path.join(".");
   const message = `the body is not an AdmissionReview of admission.k8s.io/v1: ${path}: ${issue?.message ?? "unreadable"}`;
-  return { kind: "unreadable", uid: findUid(body), message };
+  return { kind: "unreadable", code: "unreadable", uid: findUid(body), message };
 }
 
 /** The JSON of an AdmissionReview response; the API server reads it only with status 200. */

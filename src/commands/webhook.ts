@@ -1,0 +1,233 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { Express } from "express";
+import type { Logger } from "pino";
+import { startAuthority } from "../../certs/authority.ts";
+import { startFiles } from "../../certs/files.ts";
+import { createCertificatePorts } from "../../certs/ports.ts";
+import { loadOrCreateSigningKey } from "../../certs/signing-key.ts";
+import { waitForPair } from "../../certs/source.ts";
+import type { CertificateSource } from "../../certs/source.ts";
+import { createSigner } from "../admission/signer.ts";
+import type { Signer } from "../admission/signer.ts";
+import { checkWebhookConfig, loadKubeConfig } from "../config.ts";
+import type { WebhookConfig } from "../config.ts";
+import { startClusterLookup } from "../kube/cluster-lookup.ts";
+import { watchDataUploadSchema } from "../kube/data-upload-schema.ts";
+import { createEventRecorder } from "../kube/events.ts";
+import type { EventRecorder } from "../kube/events.ts";
+import { createOriginalsMemory } from "../kube/memory.ts";
+import type { OriginalsMemory } from "../kube/memory.ts";
+import { POLICY_KEY, watchConfigMap } from "../kube/policy-source.ts";
+import { createRest } from "../kube/rest.ts";
+import type { Rest } from "../kube/rest.ts";
+import { createLog, messageOf } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import type { Metrics } from "../metrics.ts";
+import { createApp } from "../server/app.ts";
+import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
+import { createProbes } from "../server/probes.ts";
+import { createReport } from "../server/report.ts";
+import { startPolicy } from "./policy.ts";
+import type { RunningPolicy } from "./policy.ts";
+
+/** What the parts of the webhook share. */
+interface Parts {
+  readonly config: WebhookConfig;
+  readonly kubeConfig: KubeConfig;
+  readonly rest: Rest;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly events: EventRecorder;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the webhook until `signal` aborts, then drains: not ready at once, serving on for the drain time.
+ * Throws `ConfigError` for flags that cannot work.
+ */
+export async function runWebhook(config: WebhookConfig, signal: AbortSignal): Promise<void> {
+  checkWebhookConfig(config);
+  const stopped = new AbortController();
+  const parts = createParts(config, stopped.signal);
+  const certificates = startCertificates(parts);
+  const policy = await startPolicy(parts);
+  let admission: Admission | undefined;
+  const probes = await listenPlain(
+    createProbes(parts.metrics.registry, () => [
+      ...(signal.aborted ? ["shutting down"] : []),
+      ...policyProblems(policy),
+      ...certificateProblems(certificates),
+      ...(admission === undefined ? ["signing key: not loaded yet"] : admission.notReady()),
+    ]),
+    { host: config.host, port: config.probePort },
+  );
+  parts.log.info({ probePort: portOf(probes) }, "probes listening");
+  try {
+    admission = await startAdmission(parts, policy, signal);
+    await serve(parts, admission, certificates, signal);
+    await admission.memory.flush();
+  } catch (error) {
+    // Told to stop while still waiting for a key or a certificate: that is no failure.
+    if (!signal.aborted) {
+      throw error;
+    }
+  } finally {
+    stopped.abort();
+    await certificates.stop();
+    await drain(probes, 0);
+  }
+  parts.log.info("stopped");
+}
+
+async function serve(
+  { config, log }: Parts,
+  admission: Admission,
+  certificates: CertificateSource,
+  signal: AbortSignal,
+): Promise<void> {
+  const pair = await waitForPair(certificates, signal);
+  const address = { host: config.host, port: config.port };
+  const server = await listenTls(admission.app, address, { pair, certificates });
+  log.info({ port: portOf(server) }, "webhook listening");
+  await aborted(signal);
+  log.info({ drainSeconds: config.drainSeconds }, "draining");
+  await drain(server, config.drainSeconds * 1000);
+}
+
+/** Everything between a request and its answer. */
+interface Admission {
+  readonly app: Express;
+  readonly memory: OriginalsMemory;
+  /** What is missing before requests are decided well. */
+  notReady(): string[];
+}
+
+async function startAdmission(parts: Parts, policy: RunningPolicy, signal: AbortSignal): Promise<Admission> {
+  const { config, rest } = parts;
+  const onError = onErrorOf(parts);
+  const signer = await loadSigner(parts, signal);
+  const { memory, loaded } = startMemory(parts, signer);
+  const lookup = startClusterLookup({ ...parts, signer, memory, onError });
+  policy.onLoaded((current) => lookup.watchSnapshotAssociatedObjects(current.snapshotAssociatedObjects));
+  const schema = watchDataUploadSchema(rest, onError, parts.signal);
+  const app = createApp({
+    context: () => ({
+      policy: policy.current(),
+      policyLocation: policy.location,
+      signer,
+      randomId: randomUUID,
+      hasRetainSnapshotField: schema.hasRetainSnapshot(),
+      lookup,
+      ownAccounts: config.ownAccount,
+    }),
+    policyKey: POLICY_KEY,
+    onAnswered: createReport(parts),
+    clock: () => performance.now() / 1000,
+    onError,
+  });
+  return {
+    app,
+    memory,
+    notReady: () => [
+      ...lookup.unsynced().map((name) => `cache: ${name} not synced yet`),
+      ...(loaded() ? [] : ["memory: the ConfigMap of originals has not been read yet"]),
+    ],
+  };
+}
+
+function createParts(config: WebhookConfig, signal: AbortSignal): Parts {
+  const kubeConfig = loadKubeConfig(config.kubeconfig);
+  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  const rest = createRest(kubeConfig);
+  const events = createEventRecorder({
+    rest,
+    component: "snapshot-retainer",
+    now: () => new Date(),
+    onDropped: (error) => {
+      metrics.eventsDropped.inc();
+      if (error !== undefined) {
+        log.warn({ error: messageOf(error) }, "event not written");
+      }
+    },
+  });
+  return { config, kubeConfig, rest, log, metrics, events, signal };
+}
+
+function startCertificates({ config, kubeConfig, log, metrics, signal }: Parts): CertificateSource {
+  function now(): Date {
+    return new Date();
+  }
+  const source =
+    config.certMode === "files"
+      ? startFiles({ certFile: config.tlsCert ?? "", keyFile: config.tlsKey ?? "", now, log, signal })
+      : startAuthority({
+          ...createCertificatePorts(kubeConfig),
+          namespace: config.namespace,
+          secretName: config.tlsSecret,
+          names: config.dnsName,
+          configurations:
+            config.webhookConfiguration === undefined
+              ? []
+              : [
+                  { kind: "MutatingWebhookConfiguration", name: config.webhookConfiguration },
+                  { kind: "ValidatingWebhookConfiguration", name: config.webhookConfiguration },
+                ],
+          now,
+          randomBytes,
+          log,
+          signal,
+        });
+  metrics.observeCertificate(source);
+  return source;
+}
+
+async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSignal): Promise<Signer> {
+  const { secrets } = createCertificatePorts(kubeConfig);
+  const { namespace, signingKeySecret: name } = config;
+  return createSigner(await loadOrCreateSigningKey({ secrets, namespace, name, randomBytes, log, signal }));
+}
+
+function startMemory(parts: Parts, signer: Signer): { memory: OriginalsMemory; loaded: () => boolean } {
+  const { config, kubeConfig, rest, signal } = parts;
+  const { namespace, originalsConfigmap: name } = config;
+  const onError = onErrorOf(parts);
+  const memory = createOriginalsMemory({ rest, namespace, name, signer, now: () => Date.now(), onError });
+  const loaded = watchConfigMap({
+    kubeConfig,
+    rest,
+    namespace,
+    name,
+    onChange: (configMap) => memory.load(configMap?.data ?? {}),
+    onError,
+    signal,
+  });
+  return { memory, loaded };
+}
+
+function policyProblems(policy: RunningPolicy): string[] {
+  return policy.current() === undefined
+    ? [`policy: no valid policy has been loaded from ${policy.location}`]
+    : [];
+}
+
+function certificateProblems(certificates: CertificateSource): string[] {
+  return certificates.published() ? [] : [`certificate: ${certificates.problem() ?? "not published yet"}`];
+}
+
+function onErrorOf({ log, metrics }: Parts): (error: unknown) => void {
+  return (error) => {
+    metrics.watchErrors.inc();
+    log.warn({ error: messageOf(error) }, "background call failed, will be retried");
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+    }
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,113 @@
+import { readFileSync } from "node:fs";
+import { InvalidArgumentError } from "commander";
+import { KubeConfig } from "@kubernetes/client-node";
+import { LOG_LEVELS } from "./log.ts";
+import type { LogLevel } from "./log.ts";
+
+/** Flags of `snapshot-retainer webhook`, as the command line or the environment gave them. */
+export interface WebhookConfig {
+  readonly kubeconfig?: string;
+  readonly namespace: string;
+  readonly policyConfigmap: string;
+  readonly policyFile?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly probePort: number;
+  readonly certMode: "self" | "files";
+  readonly tlsSecret: string;
+  readonly dnsName: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly webhookConfiguration?: string;
+  readonly signingKeySecret: string;
+  readonly originalsConfigmap: string;
+  readonly ownAccount: readonly string[];
+  readonly drainSeconds: number;
+  readonly logLevel: LogLevel;
+}
+
+/** A configuration that cannot work; the message says which flag, what was found, and what to do. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Reads a port: a whole number from 0 (any free one) to 65535. */
+export function parsePort(text: string): number {
+  return parseWhole(text, 0, 65_535);
+}
+
+/** Reads a time in seconds: a whole number from 0 to 600. */
+export function parseSeconds(text: string): number {
+  return parseWhole(text, 0, 600);
+}
+
+/** Reads a log level. */
+export function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((candidate) => candidate === text);
+  if (level === undefined) {
+    throw new InvalidArgumentError(`found "${text}"; use one of ${LOG_LEVELS.join(", ")}.`);
+  }
+  return level;
+}
+
+/** The kubeconfig that a flag names, else the Pod's own ServiceAccount; throws `ConfigError`. */
+export function loadKubeConfig(file: string | undefined): KubeConfig {
+  const kubeConfig = new KubeConfig();
+  try {
+    if (file === undefined) {
+      kubeConfig.loadFromCluster();
+    } else {
+      kubeConfig.loadFromFile(file);
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`--kubeconfig: ${file ?? "(in-cluster)"} cannot be used: ${reason}`, {
+      cause: error,
+    });
+  }
+  if (
+    kubeConfig.getCurrentCluster() === null ||
+    kubeConfig.getCurrentCluster()?.server.includes("undefined") === true
+  ) {
+    throw new ConfigError(
+      "--kubeconfig: not running in a cluster, so name a kubeconfig file that has a current context",
+    );
+  }
+  return kubeConfig;
+}
+
+/** Flags that only make sense together; throws `ConfigError`. */
+export function checkWebhookConfig(config: WebhookConfig): void {
+  if (config.certMode === "files" && (config.tlsCert === undefined || config.tlsKey === undefined)) {
+    throw new ConfigError("--cert-mode files needs --tls-cert and --tls-key");
+  }
+  if (config.certMode === "self" && config.dnsName.length === 0) {
+    throw new ConfigError(
+      "--cert-mode self needs at least one --dns-name: the name under which the API server calls this server",
+    );
+  }
+  for (const file of [config.policyFile, config.tlsCert, config.tlsKey]) {
+    if (file !== undefined) {
+      assertReadable(file);
+    }
+  }
+}
+
+function assertReadable(file: string): void {
+  try {
+    readFileSync(file);
+  } catch (error) {
+    throw new ConfigError(
+      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function parseWhole(text: string, least: number, most: number): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < least || number > most) {
+    throw new InvalidArgumentError(`found "${text}"; use a whole number from ${least} to ${most}.`);
+  }
+  return number;
+}

@@ -1,0 +1,170 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { admit } from "../admission/handler.ts";
+import type { HandlerContext, Verdict } from "../admission/handler.ts";
+import { unchanged } from "../admission/outcome.ts";
+import type { Outcome } from "../admission/outcome.ts";
+import { decodeReview, encodeReview, findUid } from "../admission/review.ts";
+import type { AdmissionAnswer, AdmissionRequest, DecodedReview } from "../admission/review.ts";
+import { validatePolicy } from "../admission/validate-policy.ts";
+import { readBody } from "./body.ts";
+import type { Body } from "./body.ts";
+
+/** What is told of each answer, for metrics, the log and Events. */
+export interface Answered {
+  /** Resource of the request, or "unknown" where it could not be read. */
+  readonly kind: string;
+  readonly outcome: Outcome;
+  /** patched, unchanged, audited, failed_open or denied. */
+  readonly result: string;
+  readonly seconds: number;
+  readonly request: AdmissionRequest | undefined;
+}
+
+/** What the admission endpoints work with. */
+export interface AdmissionOptions {
+  /** Read for each request, so that a new policy is in force at once. */
+  readonly context: () => HandlerContext;
+  readonly policyKey: string;
+  readonly onAnswered: (answered: Answered) => void;
+  /** Seconds from an arbitrary start, for durations. */
+  readonly clock: () => number;
+}
+
+/**
+ * Longest that a decision may take: two thirds of the five seconds that the API server waits, so that there is
+ * time to say why nothing was changed.
+ */
+const DEADLINE_MS = 3_300;
+
+/** Answers POST /mutate: always 200 with an AdmissionReview that allows, whatever comes in. */
+export async function answerMutate(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdmissionOptions,
+): Promise<void> {
+  const body = await readBody(request);
+  const start = options.clock();
+  const decoded = decode(body);
+  if (decoded.kind !== "request") {
+    const outcome = unchanged(decoded.code, `snapshot-retainer: unchanged, since ${decoded.message}`);
+    send(response, answerOf(decoded.uid, { outcome, patch: [], audited: false }));
+    options.onAnswered({
+      kind: "unknown",
+      outcome,
+      result: "failed_open",
+      seconds: options.clock() - start,
+      request: undefined,
+    });
+    return;
+  }
+  const verdict = await withDeadline(admit(decoded.request, options.context()));
+  send(response, answerOf(decoded.request.uid, verdict));
+  options.onAnswered({
+    kind: decoded.request.resource.resource,
+    outcome: verdict.outcome,
+    result: resultOf(verdict),
+    seconds: options.clock() - start,
+    request: decoded.request,
+  });
+}
+
+/** Answers POST /validate-policy: denies a policy ConfigMap that is not valid, with the line and the reason. */
+export async function answerValidatePolicy(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdmissionOptions,
+): Promise<void> {
+  const body = await readBody(request);
+  const start = options.clock();
+  const decoded = decode(body);
+  if (decoded.kind !== "request") {
+    send(response, {
+      uid: decoded.uid,
+      allowed: true,
+      warnings: [`snapshot-retainer: not checked, since ${decoded.message}`],
+    });
+    return;
+  }
+  const verdict = validatePolicy(decoded.request, options.policyKey);
+  const { allowed, code, message } = verdict;
+  send(response, {
+    uid: decoded.request.uid,
+    allowed,
+    auditAnnotations: { code },
+    ...(message === undefined ? {} : { message }),
+  });
+  options.onAnswered({
+    kind: decoded.request.resource.resource,
+    outcome: { code },
+    result: allowed ? "unchanged" : "denied",
+    seconds: options.clock() - start,
+    request: decoded.request,
+  });
+}
+
+/** Reads the review of a body; one that is too large is not even tried. */
+function decode(body: Body): DecodedReview {
+  return body.complete
+    ? decodeReview(body.text)
+    : {
+        kind: "unreadable",
+        code: "too_large",
+        uid: findUid(body.text),
+        message: "its body is larger than 7 MiB",
+      };
+}
+
+async function withDeadline(verdict: Promise<Verdict>): Promise<Verdict> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Verdict>((resolve) => {
+    timer = setTimeout(() => resolve(TOO_LATE), DEADLINE_MS);
+  });
+  const first = await Promise.race([verdict, late]);
+  clearTimeout(timer);
+  return first;
+}
+
+const TOO_LATE: Verdict = {
+  outcome: unchanged("lookup_failed", "snapshot-retainer: unchanged, since the decision took too long"),
+  patch: [],
+  audited: false,
+};
+
+function answerOf(uid: string, { outcome, patch, audited }: Verdict): AdmissionAnswer {
+  return {
+    uid,
+    allowed: true,
+    ...(audited ? {} : { patch }),
+    ...(outcome.warnings === undefined ? {} : { warnings: outcome.warnings.map(shorten) }),
+    auditAnnotations: { code: audited ? `audit:${outcome.code}` : outcome.code, ...outcome.audit },
+  };
+}
+
+/** The API server cuts a warning at 256 characters, in the middle of a word and without a sign. */
+function shorten(warning: string): string {
+  return warning.length <= 256 ? warning : `${warning.slice(0, 253)}...`;
+}
+
+const FAILURES: readonly string[] = [
+  "unreadable",
+  "lookup_failed",
+  "internal_error",
+  "too_large",
+  "no_policy",
+];
+
+function resultOf({ outcome, patch, audited }: Verdict): string {
+  if (audited) {
+    return "audited";
+  }
+  if (patch.length > 0) {
+    return "patched";
+  }
+  return FAILURES.includes(outcome.code) ? "failed_open" : "unchanged";
+}
+
+function send(response: ServerResponse, answer: AdmissionAnswer): void {
+  const body = encodeReview(answer);
+  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+  response.end(body);
+}
