@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 
 /** An answer of the API server. */
-export interface ApiAnswer {
+interface ApiAnswer {
   readonly status: number;
   readonly body: string;
 }

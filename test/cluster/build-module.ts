@@ -80,16 +80,16 @@ async function listPackages(build: Build): Promise<PackageCost[]> {
     if (line.startsWith("go: downloading "))
       build.report("downloading modules", { downloaded: ++downloaded });
   }
-  const format = '{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}';
+  const format = '{{.ImportPath}}\t{{.Dir}}\t{{join .Imports " "}}\t{{join .GoFiles "\t"}}';
   const options = { directory: build.module.directory, onLine, signal: build.signal };
   const listed = await go(["list", "-deps", "-f", format, ...build.module.packages], options);
   return listed.trimEnd().split("\n").map(packageCost);
 }
 
 function packageCost(line: string): PackageCost {
-  const [importPath = "", directory = "", ...files] = line.split("\t");
+  const [importPath = "", directory = "", imports = "", ...files] = line.split("\t");
   const sizes = files.filter((file) => file !== "").map((file) => statSync(join(directory, file)).size);
-  return { importPath, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  return { importPath, bytes: sizes.reduce((sum, size) => sum + size, 0), imports: imports.split(" ") };
 }
 
 async function compile(build: Build, packages: readonly PackageCost[], into: string): Promise<void> {

@@ -17,7 +17,7 @@ export interface ClusterOptions {
 }
 
 /** What a caller may say beside kubectl's arguments. */
-export interface KubectlOptions extends CommandOptions {
+interface KubectlOptions extends CommandOptions {
   /** Impersonates this user; ServiceAccounts are written system:serviceaccount:NAMESPACE:NAME. */
   readonly as?: string;
 }
@@ -69,16 +69,27 @@ export class ClusterNotStarted extends Error {
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { signal, drivers = DEFAULT_DRIVERS } = options;
   const binaries = options.binaries ?? (await buildBinaries("demo", { ...(signal && { signal }) }));
-  const plan = await planCluster(binaries, drivers);
-  try {
-    await bringUp(plan, signal);
-    plan.components.failed.throwIfAborted();
-  } catch (error) {
-    await stopCluster(plan, signal?.aborted !== true);
-    signal?.throwIfAborted();
-    throw new ClusterNotStarted(plan.layout.logs, whyNotStarted(plan, error));
+  for (let attempt = 1; ; attempt++) {
+    const plan = await planCluster(binaries, drivers);
+    try {
+      await bringUp(plan, signal);
+      plan.components.failed.throwIfAborted();
+      return describeCluster(plan);
+    } catch (error) {
+      const notStarted = new ClusterNotStarted(plan.layout.logs, whyNotStarted(plan, error));
+      const isOnceMore = attempt < ATTEMPTS && isPortTaken(notStarted);
+      await endCluster(plan, { keep: !isOnceMore && signal?.aborted !== true });
+      signal?.throwIfAborted();
+      if (!isOnceMore) throw notStarted;
+    }
   }
-  return describeCluster(plan);
+}
+
+// Another program may take a port between our looking at it and a component's listening there.
+const ATTEMPTS = 3;
+
+function isPortTaken(error: Error): boolean {
+  return error.message.includes("address already in use");
 }
 
 const DEFAULT_DRIVERS: readonly DriverOptions[] = [{ name: "array.csi.snapshot-retainer.io", limit: 32 }];
@@ -110,7 +121,7 @@ function describeCluster(plan: Plan): Cluster {
     stopComponent: async (name) => components.stop(name),
     startComponent: async (name) => components.restart(name),
     kill: (name, signal) => components.kill(name, signal),
-    stop: async ({ keep = false } = {}) => stopCluster(plan, keep),
+    stop: async ({ keep = false } = {}) => endCluster(plan, { keep: keep || components.failed.aborted }),
   };
 }
 
@@ -119,8 +130,7 @@ function whyNotStarted({ components }: Plan, error: unknown): unknown {
   return components.failed.aborted && !(error instanceof ComponentFailed) ? components.failed.reason : error;
 }
 
-async function stopCluster({ components, layout }: Plan, keep: boolean): Promise<void> {
+async function endCluster({ components, layout }: Plan, { keep }: { keep: boolean }): Promise<void> {
   await components.end();
-  const kept = keep || components.failed.aborted;
-  await rm(kept ? layout.scratch : layout.directory, { recursive: true, force: true });
+  await rm(keep ? layout.scratch : layout.directory, { recursive: true, force: true });
 }

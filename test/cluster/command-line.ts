@@ -16,7 +16,7 @@ export interface CommandOptions {
 }
 
 /** A command that ended with an error. The message is the command and what it said. */
-export class CommandFailed extends Error {
+class CommandFailed extends Error {
   override readonly name = "CommandFailed";
   readonly result: CommandResult;
 

@@ -3,7 +3,13 @@ import { test } from "node:test";
 
 import { estimate, type BuildState } from "./estimate.ts";
 
-const PACKAGES = ["a", "b", "c", "d"].map((importPath) => ({ importPath, bytes: 1_000_000 }));
+// d imports c and c imports b; a stands alone.
+const PACKAGES = [
+  { importPath: "a", bytes: 1_000_000, imports: [] },
+  { importPath: "b", bytes: 1_000_000, imports: [] },
+  { importPath: "c", bytes: 1_000_000, imports: ["b"] },
+  { importPath: "d", bytes: 1_000_000, imports: ["c"] },
+];
 
 function aState(overrides: Partial<BuildState> = {}): BuildState {
   return {
@@ -23,9 +29,14 @@ test("before anything is compiled, everything is still to do", () => {
   assert.ok(remainingMs > 0);
 });
 
-test("packages that were passed by are in Go's cache and no longer count", () => {
-  const { compiled, toCompile, fraction } = estimate(aState({ started: new Set(["c"]) }));
+test("what a package being compiled imports is there already, from Go's cache, and does not count", () => {
+  const { compiled, toCompile, fraction } = estimate(aState({ started: new Set(["d"]) }));
   assert.deepEqual({ compiled, toCompile, fraction }, { compiled: 1, toCompile: 2, fraction: 0.5 });
+});
+
+test("a package is not taken for cached because Go compiles another one first", () => {
+  const { toCompile, fraction } = estimate(aState({ started: new Set(["c", "b"]) }));
+  assert.deepEqual({ toCompile, fraction }, { toCompile: 4, fraction: 0.5 });
 });
 
 test("with every package compiled, only the programs not yet linked are left", () => {

@@ -2,11 +2,11 @@
 export interface PackageCost {
   readonly importPath: string;
   readonly bytes: number;
+  readonly imports: readonly string[];
 }
 
 /** How far a build has come. */
 export interface BuildState {
-  /** All packages in the order in which Go reaches them. */
   readonly packages: readonly PackageCost[];
   /** Those that Go has named as being compiled. */
   readonly started: ReadonlySet<string>;
@@ -25,13 +25,13 @@ export interface Estimate {
 }
 
 /**
- * Estimates what is left of a build. A package that Go has passed by without naming it was in its cache and counts for
- * nothing. The speed is the one seen so far, begun with an assumed one, so that the first answers do not jump about.
+ * Estimates what is left of a build. What a package that is being compiled imports is there: if Go has not named it, it
+ * came from Go's cache and counts for nothing. The speed is the one seen so far, begun with an assumed one, so that the first answers do not jump about.
  */
 export function estimate(state: BuildState): Estimate {
-  const furthest = state.packages.findLastIndex(({ importPath }) => state.started.has(importPath));
+  const there = importedBy(state);
   const needed = state.packages.filter(
-    ({ importPath }, index) => index > furthest || state.started.has(importPath),
+    ({ importPath }) => state.started.has(importPath) || !there.has(importPath),
   );
   const linkBytes = LINK_BYTES * state.programs;
   const total = sumOfBytes(needed) + linkBytes;
@@ -45,6 +45,20 @@ export function estimate(state: BuildState): Estimate {
     fraction: total === 0 ? 1 : done / total,
     remainingMs: (total - done) / speed,
   };
+}
+
+// Everything that the packages being compiled import, directly or not.
+function importedBy({ packages, started }: BuildState): ReadonlySet<string> {
+  const importsOf = new Map(packages.map(({ importPath, imports }) => [importPath, imports]));
+  const found = new Set<string>();
+  const toFollow = [...started];
+  for (let next = toFollow.pop(); next !== undefined; next = toFollow.pop()) {
+    for (const imported of importsOf.get(next) ?? []) {
+      if (!found.has(imported)) toFollow.push(imported);
+      found.add(imported);
+    }
+  }
+  return found;
 }
 
 function sumOfBytes(packages: readonly PackageCost[]): number {

@@ -69,7 +69,8 @@ export const VELERO: GoModule = {
   withManifests: false,
 };
 
-// Debugging information costs compile time and nobody debugs these binaries.
+// What newcomers wait for is the compiler, not these programs: without debugging information and inlining it has a
+// quarter less to do.
 function buildFlags(link: readonly string[]): readonly string[] {
-  return ["-buildvcs=false", `-ldflags=-s -w ${link.join(" ")}`];
+  return ["-buildvcs=false", "-gcflags=all=-dwarf=false -l", `-ldflags=-s -w ${link.join(" ")}`];
 }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { availableParallelism, totalmem } from "node:os";
 import { createInterface } from "node:readline";
 
 /** Go is not there, or too old and not able to fetch a newer one. The message says what to install. */
@@ -14,7 +15,7 @@ export class GoMissing extends Error {
 }
 
 /** A go command ended with an error; the message ends with what it said. */
-export class GoFailed extends Error {
+class GoFailed extends Error {
   override readonly name = "GoFailed";
 }
 
@@ -29,7 +30,7 @@ export interface GoOptions {
 export async function go(args: readonly string[], options: GoOptions): Promise<string> {
   const child = spawn("go", args, {
     cwd: options.directory,
-    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
+    env: { ...fasterCompiler(), ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
     stdio: ["ignore", "pipe", "pipe"],
     ...(options.signal && { signal: options.signal }),
   });
@@ -53,6 +54,14 @@ export async function go(args: readonly string[], options: GoOptions): Promise<s
     `go ${args.slice(0, 2).join(" ")} … in ${options.directory} ended with ${status}:\n${end}`,
   );
 }
+
+// The compiler runs a sixth faster when it collects its garbage less often; that takes twice the memory, about 1 GB for
+// each core.
+function fasterCompiler(): Record<string, string> {
+  return totalmem() / availableParallelism() > ENOUGH_FOR_ONE_CORE ? { GOGC: "300" } : {};
+}
+
+const ENOUGH_FOR_ONE_CORE = 3 * 1024 ** 3;
 
 /** Throws GoMissing unless the go command can build the module in the directory. */
 export async function requireGo(directory: string, wanted: string): Promise<void> {

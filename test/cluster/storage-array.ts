@@ -51,7 +51,7 @@ const ArrayState = z.object({
 });
 
 /** What an array holds, and what it has done and refused. */
-export type ArrayState = z.infer<typeof ArrayState>;
+type ArrayState = z.infer<typeof ArrayState>;
 
 /** A storage array, asked directly and not by way of the API server. */
 export interface StorageArray {
