@@ -115,7 +115,9 @@ object.?spec.?source.?volumeHandle.hasValue() ||
 {{ include "snapshot-retainer.cel.carriesReserved" . }}
 {{- end -}}
 
-{{/* Updates of contents and DataUploads: the snapshot controller's and the node-agent's many own ones pass by. */}}
+{{/*
+Updates of contents, DataUploads and other movers' objects: the many that only report progress pass by.
+*/}}
 {{- define "snapshot-retainer.cel.reservedUpdated" -}}
 request.operation != "UPDATE" ||
 {{ include "snapshot-retainer.cel.changesReserved" . }}

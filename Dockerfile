@@ -1,0 +1,42 @@
+# syntax=docker/dockerfile:1
+
+# Base images. These are tags, since a digest can only be named by whoever has pulled it: the release build resolves both and
+# passes them by digest (--build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13@sha256:…), and records them in the
+# image's provenance.
+ARG BUILD_IMAGE=node:24-trixie-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
+
+# On the builder's own platform: what comes out is JavaScript, the same for every platform.
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+WORKDIR /app
+# .npmrc: exact versions, and none of npm's own reports.
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+COPY certs ./certs
+RUN npm exec -- tsc -p tsconfig.build.json
+# Without the development dependencies, and without the optional ones: those are the Node that developers' machines use, and
+# the image has its own.
+RUN rm -rf node_modules && npm ci --ignore-scripts --omit=dev --omit=optional && rm -rf node_modules/.package-lock.json
+
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="snapshot-retainer" \
+      org.opencontainers.image.description="Keeps the newest N volume snapshots of each volume on the storage after Velero's data mover has copied them." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The runtime image keeps Node in /nodejs/bin and has no shell; the chart's test runs "node" by name.
+ENV PATH=/nodejs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    NODE_ENV=production
+WORKDIR /app
+COPY LICENSE package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+# By number, so that "runAsNonRoot" can be checked; OpenShift runs it as another, which may read everything too.
+USER 65532:65532
+EXPOSE 8443 8080
+ENTRYPOINT ["node", "/app/dist/src/main.js"]
+CMD ["--help"]
