@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:fs/promises"
 import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 
+import { markUsed, removeUnused } from "./cache-directory.ts";
 import { estimate, type Estimate, type PackageCost } from "./estimate.ts";
 import type { GoModule } from "./go-modules.ts";
 import { go, requireGo } from "./go.ts";
@@ -32,7 +33,10 @@ export async function buildModule(
   options: ModuleBuildOptions,
 ): Promise<string> {
   const directory = join(cache, `bin-${await moduleKey(module)}`);
-  if (existsSync(directory)) return directory;
+  if (existsSync(directory)) {
+    await markUsed(directory);
+    return directory;
+  }
   const startedAt = performance.now();
   function report(phase: BuildProgress["phase"], details: Partial<BuildProgress> = {}): void {
     const elapsedMs = performance.now() - startedAt;
@@ -45,6 +49,7 @@ export async function buildModule(
     if (!existsSync(directory)) await buildInto(directory, build);
   }
   await withLock(`${directory}.lock`, buildUnlessThere, options.signal);
+  await removeUnused(cache, new Date());
   report("done");
   return directory;
 }
@@ -66,9 +71,18 @@ async function buildInto(directory: string, build: Build): Promise<void> {
     for (const [program, names] of Object.entries(build.module.links)) {
       for (const name of names) await symlink(program, join(unfinished, name));
     }
-    await rename(unfinished, directory);
+    await putInPlace(unfinished, directory);
   } finally {
     await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+async function putInPlace(unfinished: string, directory: string): Promise<void> {
+  try {
+    await rename(unfinished, directory);
+  } catch (error) {
+    // Two who took an abandoned lock at once have built the same; the first one's stays.
+    if (!existsSync(directory)) throw error;
   }
 }
 

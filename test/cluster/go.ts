@@ -63,15 +63,32 @@ function fasterCompiler(): Record<string, string> {
 
 const ENOUGH_FOR_ONE_CORE = 3 * 1024 ** 3;
 
-/** Throws GoMissing unless the go command can build the module in the directory. */
+/** Throws GoMissing unless the go command can build the module in the directory, which asks for a version of Go. */
 export async function requireGo(directory: string, wanted: string): Promise<void> {
-  try {
-    // In a module's directory the go command reads go.mod first, and fetches or refuses what that asks for.
-    await go(["env", "GOVERSION"], { directory });
-  } catch (error) {
-    if (error instanceof GoFailed) throw new GoMissing(wanted, `this machine's refuses: ${error.message}`);
+  const found = await goVersion(directory).catch((error: unknown) => {
+    if (error instanceof GoFailed)
+      throw new GoMissing(wanted, `this machine's does not do: ${error.message}`);
     throw new GoMissing(wanted, "there is none on the PATH");
-  }
+  });
+  if (isOlder(found, wanted)) throw new GoMissing(wanted, `this machine has ${found}`);
+}
+
+/** Whether a version as Go prints it ("1.9", "1.26.8", "1.27rc1") comes before another. */
+export function isOlder(found: string, wanted: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = numbersIn(found);
+  const [wantedMajor = 0, wantedMinor = 0, wantedPatch = 0] = numbersIn(wanted);
+  if (major !== wantedMajor) return major < wantedMajor;
+  return minor === wantedMinor ? patch < wantedPatch : minor < wantedMinor;
+}
+
+// In a module's directory Go since 1.21 reads go.mod first, and fetches or refuses what that asks for. An older one
+// says its own version and would only fail later, over what it does not understand.
+async function goVersion(directory: string): Promise<string> {
+  return (await go(["env", "GOVERSION"], { directory })).trim().replace(/^go/, "");
+}
+
+function numbersIn(version: string): number[] {
+  return version.split(/[.a-z]/).map(Number);
 }
 
 const LINES_SHOWN = 40;

@@ -7,36 +7,37 @@ import type { BinarySet } from "./go-modules.ts";
 import { createProgressPrinter } from "./progress-printer.ts";
 
 async function run(args: readonly string[]): Promise<number> {
+  const interrupted = untilInterrupted();
   try {
     switch (args.join(" ")) {
       case "build":
       case "build demo":
-        return await build("demo");
+        return await build("demo", interrupted);
       case "build all":
-        return await build("all");
+        return await build("all", interrupted);
       case "start":
-        return await start({ keep: false });
+        return await start({ keep: false, interrupted });
       case "start --keep":
-        return await start({ keep: true });
+        return await start({ keep: true, interrupted });
       default:
         return complain(USAGE);
     }
   } catch (error) {
-    if (error instanceof Interrupted) return complain("Stopped.\n");
+    if (interrupted.aborted) return complain("\nStopped.\n");
     if (error instanceof GoMissing || error instanceof ClusterNotStarted)
       return complain(`${error.message}\n`);
     throw error;
   }
 }
 
-async function build(set: BinarySet): Promise<number> {
-  process.stdout.write(`${JSON.stringify(await binariesOf(set), undefined, 2)}\n`);
+async function build(set: BinarySet, interrupted: AbortSignal): Promise<number> {
+  process.stdout.write(`${JSON.stringify(await binariesOf(set, interrupted), undefined, 2)}\n`);
   return 0;
 }
 
-async function start({ keep }: { keep: boolean }): Promise<number> {
-  const binaries = await binariesOf("demo");
-  const interrupted = untilInterrupted();
+async function start(how: { keep: boolean; interrupted: AbortSignal }): Promise<number> {
+  const { keep, interrupted } = how;
+  const binaries = await binariesOf("demo", interrupted);
   const cluster = await startCluster({ binaries, signal: interrupted });
   process.stdout.write(howToUse(cluster));
   await untilAborted(AbortSignal.any([interrupted, cluster.failed]));
@@ -46,16 +47,13 @@ async function start({ keep }: { keep: boolean }): Promise<number> {
   return 0;
 }
 
-async function binariesOf(set: BinarySet): Promise<Binaries> {
-  return buildBinaries(set, { onProgress: createProgressPrinter(process.stderr) });
+async function binariesOf(set: BinarySet, signal: AbortSignal): Promise<Binaries> {
+  return buildBinaries(set, { onProgress: createProgressPrinter(process.stderr), signal });
 }
-
-class Interrupted extends Error {}
 
 function untilInterrupted(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => controller.abort(new Interrupted()));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
   return controller.signal;
 }
 
