@@ -83,5 +83,5 @@ export function createComponents(layout: Layout): Components {
   };
 }
 
-// kube-apiserver ends open watches first, which takes it a second or two.
-const STOP_GRACE_MS = 10_000;
+// kube-apiserver would wait much longer for clients to end their watches.
+const STOP_GRACE_MS = 3_000;
