@@ -2,7 +2,7 @@ import { pino } from "pino";
 import type { Logger } from "pino";
 
 /** Levels that --log-level takes. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on standard error; standard output belongs to results. */

@@ -26,8 +26,6 @@ export const Inherited = z.object({
   backup: z.object({ namespace: z.string(), name: z.string() }).optional(),
   /** The storage's identity of the snapshot, where it was known when this was written. */
   snapshot: z.object({ driver: z.string(), handle: z.string() }).optional(),
-  /** UID of the one VolumeSnapshot that this was written for, where the API server told it at admission. */
-  boundTo: z.string().optional(),
   /** All other labels of the original that clones inherit. */
   labels: z.record(z.string(), z.string()),
 });

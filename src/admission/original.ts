@@ -11,7 +11,6 @@ export interface OriginalFacts {
   readonly volumeName: string;
   readonly backup?: Inherited["backup"];
   readonly snapshot?: Inherited["snapshot"];
-  readonly boundTo?: string | undefined;
   /** All labels of the object; those that do not travel are left out. */
   readonly labels: StringMap | null | undefined;
 }
@@ -25,7 +24,7 @@ export function describeOriginal(
   earlier: Inherited | undefined,
   randomId: () => string,
 ): Inherited {
-  const { kind, volume, volumeName, backup, snapshot, boundTo, labels } = facts;
+  const { kind, volume, volumeName, backup, snapshot, labels } = facts;
   return {
     version: 1,
     kind,
@@ -34,7 +33,6 @@ export function describeOriginal(
     volume,
     ...(backup === undefined ? {} : { backup }),
     ...(snapshot === undefined ? {} : { snapshot }),
-    ...(boundTo === undefined ? {} : { boundTo }),
     labels: inheritableLabels(labels),
   };
 }
@@ -52,7 +50,6 @@ function isSame(earlier: Inherited, facts: OriginalFacts): boolean {
   return (
     earlier.kind === facts.kind &&
     earlier.volumeName === facts.volumeName &&
-    earlier.boundTo === facts.boundTo &&
     earlier.backup?.name === facts.backup?.name
   );
 }

@@ -66,7 +66,7 @@ function runFlags(): Option[] {
     new Option("--drain-seconds <seconds>", "how long to serve on after SIGTERM")
       .default(15)
       .argParser(parseSeconds),
-    new Option("--log-level <level>", "debug, info, warn, error or silent")
+    new Option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent")
       .default("info")
       .argParser(parseLogLevel),
   ];

@@ -1,4 +1,5 @@
 import {
+  INHERITED_ANNOTATION,
   LIMIT_REASON_ANNOTATION,
   REQUESTED_LIMIT_ANNOTATION,
   RETAIN_ANNOTATION,
@@ -16,8 +17,7 @@ import type {
 } from "../../kube/objects.ts";
 import { limitOf } from "../../policy/limit.ts";
 import type { Limit, VolumeFacts } from "../../policy/limit.ts";
-import { editsOf } from "../inherit.ts";
-import { readInherited } from "../inherited.ts";
+import { identityLabels, readInherited, writeInherited } from "../inherited.ts";
 import type { Inherited } from "../inherited.ts";
 import type { Lookup } from "../lookup.ts";
 import { describeOriginal, volumeNameOf } from "../original.ts";
@@ -101,13 +101,15 @@ function decide(
     );
   }
   const limit = limitOf(surroundings.policy, factsOf(request.object, related));
-  const edits = editsOf(inherited, surroundings.signer);
   const retain = limit.number > 0;
   return {
     code: "decided",
     edits: {
-      labels: edits.labels ?? {},
-      annotations: { ...edits.annotations, ...decisionAnnotations(limit) },
+      labels: identityLabels(inherited),
+      annotations: {
+        [INHERITED_ANNOTATION]: writeInherited(inherited, surroundings.signer),
+        ...decisionAnnotations(limit),
+      },
       ...(surroundings.hasRetainSnapshotField && retain ? { spec: { retainSnapshot: true } } : {}),
     },
     audit: { retain: String(retain), limit: String(limit.number), reason: limit.reason },

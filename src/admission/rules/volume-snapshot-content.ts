@@ -108,12 +108,14 @@ function decideOriginal(
   return { code: "labelled", edits: editsOf(document, signer) };
 }
 
-/** Whether the document was written for this snapshot, and not copied onto it from another one. */
+/**
+ * Whether the document was written for a snapshot of this volume, and not copied onto it from another volume's. It
+ * cannot name the one VolumeSnapshot: the API server gives custom resources their UID after admission.
+ */
 function isOf(content: VolumeSnapshotContent, snapshot: VolumeSnapshot, inherited: Inherited): boolean {
   const { metadata, spec } = snapshot;
   return (
     metadata.uid === content.spec.volumeSnapshotRef.uid &&
-    (inherited.boundTo === undefined || inherited.boundTo === metadata.uid) &&
     inherited.volume.namespace === metadata.namespace &&
     inherited.volume.name === spec.source.persistentVolumeClaimName
   );

@@ -168,7 +168,6 @@ function decideOriginal(
       volume,
       volumeName,
       backup: backupOf(backup, metadata, policy),
-      boundTo: metadata.uid,
       labels: metadata.labels,
     },
     readInherited(metadata, signer),
