@@ -17,6 +17,23 @@ export interface PublishedBundles {
 /** The field manager under which the API server records that caBundle, and nothing but caBundle, is ours. */
 export const FIELD_MANAGER = "snapshot-retainer-certs";
 
+/**
+ * How often a write may be outrun, by another replica that publishes the same as a rule. Five replicas starting at once
+ * need two; what is still being changed after five is left to the next look.
+ */
+const MAX_ROUNDS = 5;
+
+/** Publishing failed; the message says what to do, the status is the API server's, where it answered. */
+class PublishFailed extends Error {
+  override readonly name = "PublishFailed";
+  readonly status: number | undefined;
+
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
+    this.status = statusOf(cause);
+  }
+}
+
 /** The fields of a webhook configuration that publishing looks at; both kinds have them. */
 interface Configuration {
   readonly metadata?: { readonly resourceVersion?: string };
@@ -35,12 +52,18 @@ export async function publishBundle(
   ref: ConfigurationRef,
   bundle: string,
 ): Promise<PublishedBundles | undefined> {
-  const found = await call(ref, "read", () => findConfiguration(webhooks, ref));
-  if (found === undefined) return undefined;
-  const patch = patchDocument(found, bundle);
-  if (patch === undefined) return { webhooks: bundlesOf(found), written: false };
-  const merged = await call(ref, "write caBundle into", () => patchConfiguration(webhooks, ref, patch));
-  return { webhooks: bundlesOf(merged), written: true };
+  for (let round = 1; ; round++) {
+    const found = await call(ref, "read", () => findConfiguration(webhooks, ref));
+    if (found === undefined) return undefined;
+    const patch = patchDocument(found, bundle);
+    if (patch === undefined) return { webhooks: bundlesOf(found), written: false };
+    try {
+      const merged = await call(ref, "write caBundle into", () => patchConfiguration(webhooks, ref, patch));
+      return { webhooks: bundlesOf(merged), written: true };
+    } catch (error) {
+      if (!(error instanceof PublishFailed) || error.status !== 409 || round === MAX_ROUNDS) throw error;
+    }
+  }
 }
 
 /**
@@ -116,7 +139,7 @@ async function call<T>(ref: ConfigurationRef, action: string, request: () => Pro
     return await request();
   } catch (cause) {
     const reason = `${describeFailure(cause)}; ${remedy(cause)}`;
-    throw new Error(`cannot ${action} ${ref.kind} "${ref.name}": ${reason}`, { cause });
+    throw new PublishFailed(`cannot ${action} ${ref.kind} "${ref.name}": ${reason}`, cause);
   }
 }
 
@@ -126,7 +149,7 @@ function remedy(cause: unknown): string {
       return "grant the ServiceAccount get, list, watch and patch on it, as the chart's ClusterRole does";
     case 404:
     case 409:
-      return "it was changed meanwhile and will be read again";
+      return "it keeps being changed meanwhile; it will be tried again";
     case undefined:
       return "the API server cannot be reached: check the network and its health";
     default:
