@@ -11,13 +11,13 @@ function aProgress(overrides: Partial<BuildProgress> = {}): BuildProgress {
 const ESTIMATE = { compiled: 1200, toCompile: 3000, fraction: 0.419, remainingMs: 125_000 };
 
 const lines: Record<string, BuildProgress> = {
-  "kubernetes: preparing, 0 s so far": aProgress({ phase: "preparing", elapsedMs: 0 }),
-  "kubernetes: downloading modules, 12 so far, 4 s so far": aProgress({
+  "kubernetes: preparing, 0 s": aProgress({ phase: "preparing", elapsedMs: 0 }),
+  "kubernetes: downloading modules, 12 fetched, 4 s": aProgress({
     phase: "downloading modules",
     downloaded: 12,
     elapsedMs: 4000,
   }),
-  "kubernetes: compiling, 1200 of 3000 packages, 41 %, 1 min 30 s so far, about 2 min 5 s to go": aProgress({
+  "kubernetes: compiling, 1200 of 3000 packages (41 %), 1 min 30 s, about 2 min 10 s to go": aProgress({
     estimate: ESTIMATE,
   }),
 };
@@ -35,7 +35,7 @@ test("outside a terminal a line is printed at each change of phase and every qua
   print(aProgress({ phase: "linking", elapsedMs: 30_500 }));
   assert.deepEqual(
     printed.map((line) => line.split(", ")[1]),
-    ["0 s so far\n", "15 s so far\n", "30 s so far\n", "31 s so far\n"],
+    ["0 s\n", "15 s\n", "30 s\n", "31 s\n"],
   );
 });
 

@@ -3,6 +3,7 @@ import type { BuildProgress } from "./build-module.ts";
 /** Where progress is printed: a terminal, or something that keeps every line. */
 export interface ProgressOutput {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -17,7 +18,9 @@ export function createProgressPrinter(output: ProgressOutput): (progress: BuildP
     const phase = `${progress.module} ${progress.phase}`;
     const isDue = phase !== lastPhase || progress.elapsedMs - lastAt >= LINE_EVERY_MS;
     if (output.isTTY === true) {
-      output.write(`\r\u001B[K${describeProgress(progress)}${progress.phase === "done" ? "\n" : ""}`);
+      // A line that wraps could not be rewritten.
+      const line = describeProgress(progress).slice(0, (output.columns ?? DEFAULT_COLUMNS) - 1);
+      output.write(`\r\u001B[K${line}${progress.phase === "done" ? "\n" : ""}`);
     } else if (isDue) {
       output.write(`${describeProgress(progress)}\n`);
       lastAt = progress.elapsedMs;
@@ -30,19 +33,24 @@ export function createProgressPrinter(output: ProgressOutput): (progress: BuildP
 export function describeProgress(progress: BuildProgress): string {
   const { module, phase, downloaded, estimate } = progress;
   const parts = [`${module}: ${phase}`];
-  if (phase === "downloading modules" && downloaded > 0) parts.push(`${downloaded} so far`);
+  if (phase === "downloading modules" && downloaded > 0) parts.push(`${downloaded} fetched`);
   if (estimate !== undefined) {
-    parts.push(
-      `${estimate.compiled} of ${estimate.toCompile} packages`,
-      `${Math.floor(estimate.fraction * 100)} %`,
-    );
+    const percent = Math.floor(estimate.fraction * 100);
+    parts.push(`${estimate.compiled} of ${estimate.toCompile} packages (${percent} %)`);
   }
-  parts.push(`${duration(progress.elapsedMs)} so far`);
-  if (estimate !== undefined) parts.push(`about ${duration(estimate.remainingMs)} to go`);
+  parts.push(duration(progress.elapsedMs));
+  if (estimate !== undefined) parts.push(`about ${roughDuration(estimate.remainingMs)} to go`);
   return parts.join(", ");
 }
 
 const LINE_EVERY_MS = 15_000;
+
+const DEFAULT_COLUMNS = 80;
+
+// To ten seconds: the estimate is no better than that.
+function roughDuration(ms: number): string {
+  return duration(Math.ceil(ms / 10_000) * 10_000);
+}
 
 function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
