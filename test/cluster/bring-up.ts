@@ -43,7 +43,15 @@ export async function planCluster(
     return createDriver(binaries, layout, { ...driver, port: ports[index] ?? 0, suffix });
   });
   const client = createApiClient(layout.server, layout.caFile, tokens.admin);
-  return { binaries, layout, tokens, client, components: createComponents(layout), drivers, driverOptions };
+  return {
+    binaries,
+    layout,
+    tokens,
+    client,
+    components: createComponents(layout.scratch),
+    drivers,
+    driverOptions,
+  };
 }
 
 /** Starts every component in the order in which they need each other. */

@@ -1,4 +1,3 @@
-import type { Layout } from "./layout.ts";
 import {
   ComponentFailed,
   launch,
@@ -26,9 +25,9 @@ export interface Components {
   readonly failed: AbortSignal;
 }
 
-/** Makes an empty set of components; whatever is started in it does not outlive this process. */
-export function createComponents(layout: Layout): Components {
-  const reaper = startReaper(layout.scratch);
+/** Makes an empty set of components; neither what is started in it nor the scratch directory outlives this process. */
+export function createComponents(scratchDirectory: string): Components {
+  const reaper = startReaper(scratchDirectory);
   const failure = new AbortController();
   const known = new Map<string, RunningComponent>();
   const expected = new WeakSet<RunningComponent>();
