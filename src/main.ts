@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { reviewCommand } from "./commands/review-command.ts";
 import { webhookCommand } from "./commands/webhook-command.ts";
 import { ConfigError } from "./config.ts";
 
@@ -10,7 +11,8 @@ async function main(): Promise<number> {
     )
     .version("0.1.0")
     .exitOverride()
-    .addCommand(webhookCommand());
+    .addCommand(webhookCommand())
+    .addCommand(reviewCommand());
   try {
     await program.parseAsync();
     return 0;
