@@ -1,0 +1,333 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { z } from "zod";
+import { availableBinaries } from "../cluster/availability.ts";
+import { webhookCommand } from "../../src/commands/webhook-command.ts";
+import { parsePolicy } from "../../src/policy/parse.ts";
+import { only, PRESETS, render, renderText, runHelm, WebhookConfiguration } from "./chart.ts";
+import type { Rendered } from "./chart.ts";
+
+const { binaries, skip } = await availableBinaries("demo");
+const helm = binaries?.helm ?? "";
+
+describe("presets", { skip }, () => {
+  for (const preset of PRESETS) {
+    test(`${preset} passes helm lint --strict`, async () => {
+      const { code, stdout, stderr } = await runHelm(helm, ["lint", "--strict", "--quiet"], { preset });
+      assert.equal(code, 0, stdout + stderr);
+    });
+
+    test(`${preset} renders the same twice`, async () => {
+      assert.equal(await renderText(helm, { preset }), await renderText(helm, { preset }));
+    });
+
+    test(`${preset} keeps every object out of Velero's backups`, async () => {
+      for (const { kind, metadata } of await render(helm, { preset })) {
+        assert.equal(metadata.labels?.["velero.io/exclude-from-backup"], "true", `${kind} ${metadata.name}`);
+      }
+    });
+
+    test(`${preset} renders a policy that the server takes`, async () => {
+      const { data } = z
+        .object({ data: z.object({ "policy.yaml": z.string() }) })
+        .parse(only(await render(helm, { preset }), "ConfigMap"));
+      assert.equal(parsePolicy(data["policy.yaml"]).kind, "policy");
+    });
+  }
+});
+
+describe("values that are refused", { skip }, () => {
+  const cases: Record<string, { values: object; message: RegExp }> = {
+    "an unknown key": { values: { replicas: 3 }, message: /additional properties 'replicas' not allowed/ },
+    "an unknown nested key": {
+      values: { webhook: { replica: 3 } },
+      message: /at '\/webhook': additional properties 'replica' not allowed/,
+    },
+    "an unknown field of the policy": {
+      values: { policy: { snapshotToRetain: 3 } },
+      message: /at '\/policy': additional properties 'snapshotToRetain' not allowed/,
+    },
+    "a wrong type": {
+      values: { webhook: { port: "https" } },
+      message: /'\/webhook\/port': got string, want integer/,
+    },
+    "a number that must be whole": {
+      values: { policy: { snapshotsToRetain: 2.5 } },
+      message: /'\/policy\/snapshotsToRetain'.*want integer/,
+    },
+    "an unknown mode": {
+      values: { policy: { mode: "off" } },
+      message: /'\/policy\/mode': value must be one of 'enforce', 'audit', 'paused'/,
+    },
+    "a rule without a number": {
+      values: { policy: { rules: [{ name: "gold", when: {} }] } },
+      message: /'\/policy\/rules\/0': missing property 'snapshotsToRetain'/,
+    },
+    "a url that is not https": {
+      values: { webhook: { url: "http://x" } },
+      message: /'\/webhook\/url'.*pattern/,
+    },
+    "a timeout below the server's own": {
+      values: { webhook: { timeoutSeconds: 3 } },
+      message: /minimum: got 3, want 4/,
+    },
+    "a digest that is none": {
+      values: { image: { digest: "sha256:abc" } },
+      message: /'\/image\/digest'.*pattern/,
+    },
+    "Velero's namespace as our own": {
+      values: { policy: { velero: { namespaces: ["velero", "snapshot-retainer"] } } },
+      message: /always leave out "snapshot-retainer".*install the chart into a namespace of its own/,
+    },
+    "kube-system as Velero's namespace": {
+      values: { policy: { velero: { namespaces: ["kube-system"] } } },
+      message: /always leave out "kube-system"/,
+    },
+    "a caBundle that somebody else writes": {
+      values: { certs: { caBundle: "YQ==" } },
+      message: /certs\.caBundle: in mode "self" something else writes the caBundle/,
+    },
+    "an external certificate without its Secret": {
+      values: { certs: { mode: "external" } },
+      message: /certs\.secretName: mode external needs/,
+    },
+    "cert-manager for a server outside": {
+      values: { certs: { mode: "cert-manager" }, webhook: { url: "https://x" } },
+      message: /certs\.mode: cert-manager issues for the Service/,
+    },
+    "the kubelet's port on the host network": {
+      values: { webhook: { hostNetwork: true } },
+      message: /webhook\.port: 10250 is taken on the host network/,
+    },
+    "a grace period that kills answers": {
+      values: { webhook: { terminationGracePeriodSeconds: 20 } },
+      message: /is less than webhook\.drainSeconds \+ 10 = 25/,
+    },
+    "a budget that lets no node drain": {
+      values: { webhook: { podDisruptionBudget: { minAvailable: 2 } } },
+      message: /2 of 2 replicas may never leave/,
+    },
+    "too little memory for a heap": {
+      values: { webhook: { resources: { limits: { memory: "128Mi" } } } },
+      message: /128Mi leaves Node a heap of 32 MiB; the least is 160Mi/,
+    },
+    "memory in an unknown unit": {
+      values: { webhook: { resources: { limits: { memory: "1 GB" } } } },
+      message: /"1 GB" is not understood/,
+    },
+    "pods as snapshots": {
+      values: { policy: { snapshotAssociatedObjects: [anSao({ resource: "pods" })] } },
+      message: /"acme" names pods, which a cluster needs to start/,
+    },
+    "objects of any label as snapshots": {
+      values: { policy: { snapshotAssociatedObjects: [anSao({ matchLabels: {} })] } },
+      message: /"acme" needs matchLabels/,
+    },
+    "two kinds of snapshots by one name": {
+      values: { policy: { snapshotAssociatedObjects: [anSao({}), anSao({})] } },
+      message: /the name "acme" is given twice/,
+    },
+    "our namespace in the environment": {
+      values: { webhook: { extraEnv: [{ name: "SNAPSHOT_RETAINER_NAMESPACE", value: "x" }] } },
+      message: /SNAPSHOT_RETAINER_NAMESPACE is set by the chart/,
+    },
+  };
+  for (const [name, { values, message }] of Object.entries(cases)) {
+    test(name, async () => {
+      await assert.rejects(renderText(helm, { values }), (error: Error) => {
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  }
+
+  test("a cluster that is too old", async () => {
+    await assert.rejects(renderText(helm, { kubeVersion: "1.29.9" }), /requires kubeVersion: >=1.30.0-0/);
+    await renderText(helm, { kubeVersion: "v1.30.4-gke.1348000" });
+  });
+});
+
+describe("webhooks", { skip }, () => {
+  test("our namespace and kube-system stay left out, whatever the values say", async () => {
+    const selector = {
+      matchLabels: { "kubernetes.io/metadata.name": "kube-system" },
+      matchExpressions: [
+        { key: "kubernetes.io/metadata.name", operator: "In", values: ["kube-system", "mine"] },
+      ],
+    };
+    const values = {
+      namespaceOverride: "mine",
+      webhook: { namespaceSelector: selector },
+      policy: anSaoPolicy(),
+    };
+    const { webhooks } = mutating(await render(helm, { values }));
+    assert.equal(webhooks.length, 5);
+    for (const { name, namespaceSelector } of webhooks) {
+      assert.deepEqual(
+        namespaceSelector.matchExpressions?.[0],
+        { key: "kubernetes.io/metadata.name", operator: "NotIn", values: ["kube-system", "mine"] },
+        name,
+      );
+    }
+  });
+
+  test("a caBundle is rendered only when the user gave one", async () => {
+    for (const preset of PRESETS) {
+      const objects = await render(helm, { preset });
+      const bundles = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"].flatMap((kind) =>
+        WebhookConfiguration.parse(only(objects, kind)).webhooks.map(
+          ({ clientConfig }) => clientConfig.caBundle,
+        ),
+      );
+      const isGiven = preset === "external-certs-values.yaml";
+      assert.ok(
+        bundles.every((bundle) => (bundle !== undefined) === isGiven),
+        preset,
+      );
+    }
+  });
+
+  test("cert-manager is told to inject the caBundle of the serving certificate", async () => {
+    const objects = await render(helm, { values: { certs: { mode: "cert-manager" } } });
+    const wanted = "snapshot-retainer/snapshot-retainer-webhook";
+    for (const kind of ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]) {
+      assert.equal(only(objects, kind).metadata.annotations?.["cert-manager.io/inject-ca-from"], wanted);
+    }
+    only(objects, "Certificate", "snapshot-retainer-webhook");
+  });
+
+  test("the policy's webhook stays Ignore", async () => {
+    const objects = await render(helm, { values: { webhook: { failurePolicy: "Fail" } } });
+    assert.deepEqual(policies(mutating(objects)), ["Fail", "Fail", "Fail", "Fail"]);
+    const validating = WebhookConfiguration.parse(only(objects, "ValidatingWebhookConfiguration"));
+    assert.deepEqual(policies(validating), ["Ignore"]);
+  });
+
+  test("an override changes the one webhook it names", async () => {
+    const overrides = { volumeSnapshots: { failurePolicy: "Fail" } };
+    const objects = await render(helm, { values: { webhook: { overrides } } });
+    assert.deepEqual(policies(mutating(objects)), ["Ignore", "Fail", "Ignore", "Ignore"]);
+  });
+
+  test("globs of accounts become the prefix before the first glob character", async () => {
+    const accounts = ["system:serviceaccount:acme:*", 'jo"hn@example.com', "exact"];
+    const { webhooks } = mutating(await render(helm, { values: { policy: { dataMovers: { accounts } } } }));
+    const { expression = "" } = webhooks[1]?.matchConditions[1] ?? {};
+    assert.match(expression, /username\.startsWith\("system:serviceaccount:acme:"\)/);
+    assert.match(expression, /username\.startsWith\("jo\\"hn"\)/);
+    assert.match(expression, /username == "exact"/);
+  });
+});
+
+describe("the server", { skip }, () => {
+  test("nothing that runs is rendered for a server outside the cluster", async () => {
+    const kinds = (await render(helm, { preset: "outside-cluster-values.yaml", more: ["--no-hooks"] })).map(
+      ({ kind }) => kind,
+    );
+    assert.deepEqual(kinds.toSorted(), [
+      "ClusterRole",
+      "ClusterRoleBinding",
+      "ConfigMap",
+      "MutatingWebhookConfiguration",
+      "Role",
+      "RoleBinding",
+      "ServiceAccount",
+      "ValidatingWebhookConfiguration",
+    ]);
+  });
+
+  for (const preset of PRESETS.filter((name) => name !== "outside-cluster-values.yaml")) {
+    test(`${preset} gives flags that the command knows`, async () => {
+      const [name, ...flags] = container(await render(helm, { preset })).args;
+      assert.equal(name, "webhook");
+      assert.deepEqual(webhookCommand().parseOptions(flags).unknown, []);
+    });
+  }
+
+  const heaps: Record<string, string | undefined> = {
+    "160Mi": "64",
+    "256Mi": "160",
+    "512Mi": "384",
+    "1Gi": "768",
+    "0.5Gi": "384",
+    "300M": "190",
+    "268435456": "160",
+  };
+  for (const [memory, heap] of Object.entries(heaps)) {
+    test(`a memory limit of ${memory} gives a heap of ${heap} MiB`, async () => {
+      const values = { webhook: { resources: { limits: { memory } } } };
+      assert.equal(nodeOptions(await render(helm, { values })), `--max-old-space-size=${heap}`);
+    });
+  }
+
+  test("without a memory limit Node chooses its heap", async () => {
+    const values = { webhook: { resources: { limits: { memory: null } }, nodeOptions: "--tls-min-v1.3" } };
+    assert.equal(nodeOptions(await render(helm, { values })), "--tls-min-v1.3");
+  });
+
+  test("a user's NODE_OPTIONS replaces the chart's", async () => {
+    const values = { webhook: { extraEnv: [{ name: "NODE_OPTIONS", value: "--max-old-space-size=99" }] } };
+    assert.equal(nodeOptions(await render(helm, { values })), "--max-old-space-size=99");
+  });
+
+  test("one replica has no disruption budget", async () => {
+    const kinds = (await render(helm, { values: { webhook: { replicas: 1 } } })).map(({ kind }) => kind);
+    assert.ok(!kinds.includes("PodDisruptionBudget"));
+  });
+
+  test("an image is named by registry, tag and digest", async () => {
+    const digest = `sha256:${"a".repeat(64)}`;
+    const images: [object, string][] = [
+      [{}, "ghcr.io/snapshot-retainer/snapshot-retainer:0.1.0"],
+      [{ image: { tag: "1.2.3" } }, "ghcr.io/snapshot-retainer/snapshot-retainer:1.2.3"],
+      [{ image: { registry: "", digest } }, `snapshot-retainer/snapshot-retainer@${digest}`],
+      [{ global: { imageRegistry: "r.io" } }, "r.io/snapshot-retainer/snapshot-retainer:0.1.0"],
+    ];
+    for (const [values, image] of images) {
+      assert.equal(container(await render(helm, { values })).image, image);
+    }
+  });
+});
+
+function mutating(objects: readonly Rendered[]): z.infer<typeof WebhookConfiguration> {
+  return WebhookConfiguration.parse(only(objects, "MutatingWebhookConfiguration"));
+}
+
+function policies({ webhooks }: z.infer<typeof WebhookConfiguration>): string[] {
+  return webhooks.map(({ failurePolicy }) => failurePolicy);
+}
+
+const Container = z.looseObject({
+  image: z.string(),
+  args: z.array(z.string()),
+  env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
+});
+
+function container(objects: readonly Rendered[]): z.infer<typeof Container> {
+  const Deployment = z.object({
+    spec: z.object({ template: z.object({ spec: z.object({ containers: z.tuple([Container]) }) }) }),
+  });
+  return Deployment.parse(only(objects, "Deployment")).spec.template.spec.containers[0];
+}
+
+function nodeOptions(objects: readonly Rendered[]): string | undefined {
+  const found = container(objects).env.filter(({ name }) => name === "NODE_OPTIONS");
+  assert.equal(found.length, 1);
+  return found[0]?.value;
+}
+
+function anSao(overrides: object): object {
+  return {
+    name: "acme",
+    resource: "configmaps",
+    matchLabels: { "acme.io/snapshot": "true" },
+    accounts: ["acme"],
+    volume: { name: "/data/volume" },
+    snapshotHandle: "/data/handle",
+    ...overrides,
+  };
+}
+
+function anSaoPolicy(): object {
+  return { snapshotAssociatedObjects: [anSao({})] };
+}
