@@ -117,7 +117,7 @@ async function compile(build: Build, packages: readonly PackageCost[], into: str
     const elapsedMs = performance.now() - startedAt;
     const state = { packages, started, programs: programs.length, linked, elapsedMs };
     const now = estimate({ ...state, cores: availableParallelism() });
-    report(now.compiled >= now.toCompile ? "linking" : "compiling", { estimate: now });
+    report(now.isLinking ? "linking" : "compiling", { estimate: now });
   }
   const timer = setInterval(tell, TELL_EVERY_MS);
   try {

@@ -8,7 +8,7 @@ export interface PackageCost {
 /** How far a build has come. */
 export interface BuildState {
   readonly packages: readonly PackageCost[];
-  /** Those that Go has named as being compiled. */
+  /** Those that Go has named as being compiled, in that order: as many as there are cores may still be at work. */
   readonly started: ReadonlySet<string>;
   readonly programs: number;
   readonly linked: number;
@@ -20,6 +20,8 @@ export interface BuildState {
 export interface Estimate {
   readonly compiled: number;
   readonly toCompile: number;
+  /** Nothing is left to begin compiling. */
+  readonly isLinking: boolean;
   readonly fraction: number;
   readonly remainingMs: number;
 }
@@ -35,16 +37,22 @@ export function estimate(state: BuildState): Estimate {
   );
   const linkBytes = LINK_BYTES * state.programs;
   const total = sumOfBytes(needed) + linkBytes;
-  const started = needed.filter(({ importPath }) => state.started.has(importPath));
-  const done = sumOfBytes(started) + (state.programs === 0 ? 0 : (linkBytes * state.linked) / state.programs);
+  const finished = finishedOf(state);
+  const compiled = needed.filter(({ importPath }) => finished.has(importPath));
+  const done = sumOfBytes(compiled) + LINK_BYTES * state.linked;
   const assumed = ASSUMED_BYTES_PER_CORE_MS * state.cores;
   const speed = (done + assumed * ASSUMED_FOR_MS) / (state.elapsedMs + ASSUMED_FOR_MS);
   return {
-    compiled: started.length,
+    compiled: compiled.length,
     toCompile: needed.length,
+    isLinking: needed.every(({ importPath }) => state.started.has(importPath)),
     fraction: total === 0 ? 1 : done / total,
     remainingMs: (total - done) / speed,
   };
+}
+
+function finishedOf({ started, cores, programs, linked }: BuildState): ReadonlySet<string> {
+  return linked === programs ? started : new Set([...started].slice(0, -cores));
 }
 
 // Everything that the packages being compiled import, directly or not.

@@ -8,7 +8,7 @@ function aProgress(overrides: Partial<BuildProgress> = {}): BuildProgress {
   return { module: "kubernetes", phase: "compiling", elapsedMs: 90_000, downloaded: 0, ...overrides };
 }
 
-const ESTIMATE = { compiled: 1200, toCompile: 3000, fraction: 0.419, remainingMs: 125_000 };
+const ESTIMATE = { compiled: 1200, toCompile: 3000, isLinking: false, fraction: 0.419, remainingMs: 125_000 };
 
 const lines: Record<string, BuildProgress> = {
   "kubernetes: preparing, 0 s": aProgress({ phase: "preparing", elapsedMs: 0 }),
