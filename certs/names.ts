@@ -14,7 +14,7 @@ export type AltName =
  * Gives the one spelling of a name by which two are compared: lower case, IPv6 as RFC 5952 shortens it, which is what
  * the URL parser writes.
  */
-export function canonicalName(name: string): string {
+function canonicalName(name: string): string {
   return isIP(name) === 6 && !name.includes("%")
     ? new URL(`http://[${name}]`).hostname.slice(1, -1)
     : name.toLowerCase();

@@ -15,7 +15,7 @@ export interface PublishedBundles {
 }
 
 /** The field manager under which the API server records that caBundle, and nothing but caBundle, is ours. */
-export const FIELD_MANAGER = "snapshot-retainer-certs";
+const FIELD_MANAGER = "snapshot-retainer-certs";
 
 /**
  * How often a write may be outrun, by another replica that publishes the same as a rule. Five replicas starting at once

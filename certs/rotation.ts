@@ -24,7 +24,7 @@ export interface Situation {
 }
 
 /** Why something must be done. */
-export type RotationReason =
+type RotationReason =
   | "SecretAbsent"
   | "CaUnreadable"
   | "CaNotRsa"

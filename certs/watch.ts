@@ -5,7 +5,7 @@ import { describeFailure } from "./failure.ts";
 import type { CertificateLog } from "./source.ts";
 
 /** One object to watch: the collection's path, and the object's name in it. */
-export interface WatchTarget {
+interface WatchTarget {
   readonly path: string;
   readonly name: string;
   readonly onChange: () => void;
