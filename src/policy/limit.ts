@@ -63,10 +63,11 @@ function ruleNumber(rule: Rule): Limit {
 }
 
 function withRequest(policy: RetentionPolicy, volume: VolumeFacts, wanted: Limit): Limit {
-  if (volume.requested === undefined || policy.backupAnnotation === "enforce") {
+  // An annotation that was written while no webhook answered may hold anything.
+  if (!Number.isInteger(volume.requested) || policy.backupAnnotation === "enforce") {
     return wanted;
   }
-  const requested = Math.max(0, volume.requested);
+  const requested = Math.max(0, volume.requested ?? 0);
   if (policy.backupAnnotation === "cap" && requested >= wanted.number) {
     return wanted;
   }

@@ -1,4 +1,4 @@
-import { isMap, isNode, LineCounter, parseDocument } from "yaml";
+import { isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
 import type { Document } from "yaml";
 import type { z } from "zod";
 import { RetentionPolicy } from "./schema.ts";
@@ -22,15 +22,15 @@ export type ParsedPolicy =
  */
 export function parsePolicy(text: string): ParsedPolicy {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  if (document.errors.length > 0) {
-    return invalid(
-      document.errors.map((error) => ({
-        ...position(lines, error.pos[0]),
-        path: "",
-        message: `is not valid YAML: ${error.message}`,
-      })),
-    );
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    logLevel: "error",
+  });
+  const unreadable = document.errors.length > 0 ? syntaxErrors(document, lines) : aliases(document, lines);
+  if (unreadable.length > 0) {
+    return invalid(unreadable);
   }
   const value = toPlain(document);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -55,7 +55,27 @@ function invalid(problems: readonly PolicyProblem[]): ParsedPolicy {
   return { kind: "invalid", problems: problems.toSorted((a, b) => a.line - b.line || a.column - b.column) };
 }
 
-// maxAliasCount 0: a policy needs no anchors, and expanding them is how a small document grows huge.
+function syntaxErrors(document: Document.Parsed, lines: LineCounter): PolicyProblem[] {
+  return document.errors.map((error) => ({
+    ...position(lines, error.pos[0]),
+    path: "",
+    message: `is not valid YAML: ${error.message}`,
+  }));
+}
+
+/** A policy needs no aliases, and expanding them is how a small document grows huge. */
+function aliases(document: Document.Parsed, lines: LineCounter): PolicyProblem[] {
+  const problems: PolicyProblem[] = [];
+  visit(document, {
+    Alias(_key, { source, range }) {
+      const message = `the alias *${source.slice(0, 40)} is not allowed: write the value out`;
+      problems.push({ ...position(lines, range?.[0] ?? 0), path: "", message });
+    },
+  });
+  return problems;
+}
+
+// maxAliasCount 0: aliases were refused already, so this holds for what is left too.
 function toPlain(document: Document.Parsed): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: 0 });

@@ -33,7 +33,7 @@ export const RuleConditions = z.strictObject({
 });
 export type RuleConditions = z.infer<typeof RuleConditions>;
 
-const RetainNumber = z.int("must be a whole number").max(100_000);
+const RetainNumber = z.int("must be a whole number").max(100_000, "must be 100000 or less");
 
 /** One rule; the first whose conditions hold gives the number. */
 export const Rule = z.strictObject({
