@@ -168,11 +168,12 @@ describe("a TLS handshake with what was issued", () => {
     assert.equal(await handshake(server, "a.example", bundle), "accepted");
   });
 
-  test("carries an HTTPS request", async () => {
+  test("carries an HTTPS request", async (t) => {
     const held = aHeld(keys, { names: ["localhost"], now: new Date() });
     const https = createHttps({ cert: held.cert, key: held.key }, (_request, response) =>
       response.end("well"),
     );
+    t.after(() => void https.close());
     https.listen(0, "127.0.0.1");
     await once(https, "listening");
     const { port } = addressOf(https);
@@ -182,7 +183,6 @@ describe("a TLS handshake with what was issued", () => {
     const response = await answer;
     assert.equal(response.statusCode, 200);
     assert.equal(await text(response), "well");
-    https.close();
   });
 });
 
