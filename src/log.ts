@@ -14,7 +14,8 @@ export function createLog(level: LogLevel): Logger {
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    process.stderr,
+    // Written when the event loop has time, so that a slow reader of the log never holds an admission.
+    pino.destination({ dest: 2, sync: false }),
   );
 }
 

@@ -77,13 +77,27 @@ export function backupLabel(inherited: Inherited): StringMap {
   return inherited.backup === undefined ? {} : { [BACKUP_NAME_LABEL]: toLabelValue(inherited.backup.name) };
 }
 
-// Sorted keys, so that the signature does not depend on the order in which a JSON library kept them.
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
-    return typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part;
-  });
+// One text for one meaning, whatever order a JSON library kept the keys in.
+function canonical({
+  version,
+  kind,
+  alias,
+  volumeName,
+  volume,
+  backup,
+  snapshot,
+  labels,
+}: Inherited): string {
+  return JSON.stringify([
+    version,
+    kind,
+    alias,
+    volumeName,
+    [volume.namespace ?? null, volume.name],
+    backup === undefined ? null : [backup.namespace, backup.name],
+    snapshot === undefined ? null : [snapshot.driver, snapshot.handle],
+    Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
 }
 
 function fit(inherited: Inherited): Inherited {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 
 /** Signs texts with a key of our own, and recognises what it signed. */
 export interface Signer {
@@ -10,8 +10,14 @@ export interface Signer {
 
 /** A signer with this secret key; every replica must have the same one. */
 export function createSigner(key: Buffer): Signer {
+  const secret = createSecretKey(key);
+  // A clone's document is verified and then, most often unchanged, signed again.
+  let last = { text: "", signature: "" };
   function sign(text: string): string {
-    return createHmac("sha256", key).update(text).digest("base64url");
+    if (last.signature === "" || last.text !== text) {
+      last = { text, signature: createHmac("sha256", secret).update(text).digest("base64url") };
+    }
+    return last.signature;
   }
   return {
     sign,

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import type { RequestListener } from "node:http";
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { Express } from "express";
 import type { Logger } from "pino";
 import { startAuthority } from "../../certs/authority.ts";
 import { startFiles } from "../../certs/files.ts";
@@ -97,7 +97,7 @@ async function serve(
 
 /** Everything between a request and its answer. */
 interface Admission {
-  readonly app: Express;
+  readonly app: RequestListener;
   readonly memory: OriginalsMemory;
   /** What is missing before requests are decided well. */
   notReady(): string[];

@@ -44,7 +44,9 @@ function notOurs(request: Request<Backup>, policy: RetentionPolicy): Code | unde
     return "being_deleted";
   }
   // Absent means: the server's default decides, later. An annotation that is not needed harms nobody.
-  if (spec?.snapshotMoveData === false) {
+  // On UPDATE the old object counts too: else one change that also ends the moving would set the number free.
+  const before = request.oldObject ?? request.object;
+  if (spec?.snapshotMoveData === false && before.spec?.snapshotMoveData === false) {
     return "does_not_move";
   }
   const phase = status?.phase ?? "";

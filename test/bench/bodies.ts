@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { createSigner } from "../../src/admission/signer.ts";
+import { writeInherited } from "../../src/admission/inherited.ts";
+import { INHERITED_ANNOTATION } from "../../src/kube/keys.ts";
+
+/** The key that the benchmark's server signs with. */
+export const KEY = Buffer.alloc(32, 7);
+
+/** AdmissionReviews as kube-apiserver sends them, by name. */
+export const BODIES: Readonly<Record<string, string>> = {
+  VolumeSnapshotContent: aCloneReview(),
+  Backup: aBackupReview(),
+};
+
+/** A data mover's clone of a content, with the annotation that it copied: some 4 KB. */
+function aCloneReview(): string {
+  const inherited = {
+    version: 1 as const,
+    kind: "VolumeSnapshotContent",
+    alias: randomUUID(),
+    volumeName: "prod-shop.data",
+    volume: { namespace: "prod-shop", name: "data" },
+    backup: { namespace: "velero", name: "nightly-20261122010000" },
+    labels: { app: "shop", tier: "gold" },
+  };
+  const object = {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshotContent",
+    metadata: {
+      name: "nightly-20261122010000-4sj86",
+      creationTimestamp: null,
+      annotations: {
+        [INHERITED_ANNOTATION]: writeInherited(inherited, createSigner(KEY)),
+        "snapshot.storage.kubernetes.io/deletion-secret-name": "csi-secret",
+        "snapshot.storage.kubernetes.io/deletion-secret-namespace": "kube-system",
+      },
+      managedFields: managedFields(12),
+    },
+    spec: {
+      deletionPolicy: "Delete",
+      driver: "array.csi.snapshot-retainer.io",
+      source: { snapshotHandle: `snap-${randomUUID()}` },
+      volumeSnapshotClassName: "array",
+      volumeSnapshotRef: { name: "nightly-20261122010000-4sj86", namespace: "velero", uid: randomUUID() },
+    },
+  };
+  const resource = { group: "snapshot.storage.k8s.io", version: "v1", resource: "volumesnapshotcontents" };
+  return review(resource, "VolumeSnapshotContent", object, "system:serviceaccount:velero:velero");
+}
+
+/** A scheduled Backup with what Velero and kubectl put on one: some 3 KB. */
+function aBackupReview(): string {
+  const object = {
+    apiVersion: "velero.io/v1",
+    kind: "Backup",
+    metadata: {
+      name: "nightly-20261122010000",
+      namespace: "velero",
+      labels: { "velero.io/schedule-name": "nightly", "velero.io/storage-location": "default" },
+      annotations: { "velero.io/resource-timeout": "10m0s", note: "x".repeat(200) },
+      managedFields: managedFields(7),
+    },
+    spec: {
+      snapshotMoveData: true,
+      includedNamespaces: ["prod-*"],
+      ttl: "720h0m0s",
+      hooks: {},
+      metadata: {},
+    },
+  };
+  const resource = { group: "velero.io", version: "v1", resource: "backups" };
+  return review(resource, "Backup", object, "system:serviceaccount:velero:velero");
+}
+
+function managedFields(count: number): object[] {
+  return Array.from({ length: count }, (_, index) => ({
+    manager: `manager-${index}`,
+    operation: "Update",
+    apiVersion: "v1",
+    time: "2026-11-22T01:00:00Z",
+    fieldsType: "FieldsV1",
+    fieldsV1: { "f:metadata": { "f:annotations": { ".": {}, "f:a": {} } }, "f:spec": { "f:driver": {} } },
+  }));
+}
+
+function review(resource: object, kind: string, object: { metadata: object }, username: string): string {
+  const gvk = { group: "snapshot.storage.k8s.io", version: "v1", kind };
+  return JSON.stringify({
+    kind: "AdmissionReview",
+    apiVersion: "admission.k8s.io/v1",
+    request: {
+      uid: randomUUID(),
+      kind: gvk,
+      resource,
+      requestKind: gvk,
+      requestResource: resource,
+      name: "name" in object.metadata ? object.metadata.name : "",
+      namespace: kind === "Backup" ? "velero" : "",
+      operation: "CREATE",
+      userInfo: { username, uid: randomUUID(), groups: ["system:serviceaccounts", "system:authenticated"] },
+      object,
+      oldObject: null,
+      dryRun: false,
+      options: { kind: "CreateOptions", apiVersion: "meta.k8s.io/v1" },
+    },
+  });
+}

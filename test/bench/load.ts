@@ -1,0 +1,82 @@
+import { connect } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** What a run of load measured. */
+export interface Load {
+  readonly requests: number;
+  readonly seconds: number;
+  /** Milliseconds, sorted. */
+  readonly latencies: Float64Array;
+  /** Answers other than 200 with `allowed: true`. */
+  readonly failures: number;
+}
+
+/** How much load, the way kube-apiserver makes it: HTTP/1.1 over TLS, connections kept alive, one request at a time on each. */
+export interface LoadOptions {
+  readonly port: number;
+  readonly body: string;
+  readonly connections: number;
+  readonly requests: number;
+  /** Requests a second, evenly spread; as fast as the server answers where left out. */
+  readonly rate?: number;
+}
+
+/** Sends the requests and waits for every answer. Latency counts from when a request was due, not from when it left. */
+export async function runLoad(options: LoadOptions): Promise<Load> {
+  const { port, body, connections, requests, rate } = options;
+  const message = Buffer.from(
+    `POST /mutate?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: kube-apiserver-admission\r\nContent-Type: application/json\r\nAccept: application/json, */*\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+  const latencies = new Float64Array(requests);
+  let next = 0;
+  let failures = 0;
+  const sockets = await Promise.all(Array.from({ length: connections }, async () => open(port)));
+  const start = performance.now();
+  async function drive(socket: TLSSocket): Promise<void> {
+    for (let index = next++; index < requests; index = next++) {
+      const due = rate === undefined ? performance.now() : start + (index * 1000) / rate;
+      const early = due - performance.now();
+      if (early > 1) {
+        await sleep(early);
+      }
+      const ok = await exchange(socket, message);
+      latencies[index] = performance.now() - due;
+      failures += ok ? 0 : 1;
+    }
+  }
+  await Promise.all(sockets.map(drive));
+  const seconds = (performance.now() - start) / 1000;
+  for (const socket of sockets) {
+    socket.destroy();
+  }
+  return { requests, seconds, latencies: latencies.sort(), failures };
+}
+
+async function open(port: number): Promise<TLSSocket> {
+  // The generator is not what is measured: it need not check the certificate.
+  const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+  socket.setNoDelay(true);
+  await once(socket, "secureConnect");
+  return socket;
+}
+
+async function exchange(socket: TLSSocket, message: Buffer): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    function onData(chunk: Buffer): void {
+      text += chunk.toString("latin1");
+      const head = text.indexOf("\r\n\r\n");
+      const length = /content-length: (\d+)/i.exec(text)?.[1];
+      if (head >= 0 && length !== undefined && text.length >= head + 4 + Number(length)) {
+        socket.off("data", onData);
+        socket.off("error", reject);
+        resolve(text.startsWith("HTTP/1.1 200") && text.includes('"allowed":true'));
+      }
+    }
+    socket.on("data", onData);
+    socket.once("error", reject);
+    socket.write(message);
+  });
+}
