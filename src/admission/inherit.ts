@@ -1,6 +1,6 @@
 import {
-  BACKUP_NAME_LABEL,
   INHERITED_ANNOTATION,
+  RESERVED_ANNOTATIONS,
   RESERVED_LABELS,
   VELERO_BACKUP_NAME_LABEL,
   VELERO_RESTORE_NAME_LABEL,
@@ -62,7 +62,10 @@ export function inheritanceOf(kind: string, sources: InheritanceSources): Inheri
   return { ...first, kind, labels: inheritableLabels(Object.fromEntries(entries)) };
 }
 
-/** The edits that give a clone, or an original, the labels and the document of an inheritance. */
+/**
+ * The edits that give a clone, or an original, the labels and the document of an inheritance. All other reserved
+ * keys are removed: Velero copies a tenant's labels from the PVC onto its snapshot, and annotations onto clones.
+ */
 export function editsOf(inherited: Inherited, signer: Signer): Edits {
   const onContent = inherited.kind === "VolumeSnapshotContent";
   const others = Object.entries(inherited.labels).filter(
@@ -72,11 +75,19 @@ export function editsOf(inherited: Inherited, signer: Signer): Edits {
   return {
     labels: {
       ...Object.fromEntries(others),
+      ...without(RESERVED_LABELS),
       ...identityLabels(inherited),
-      ...(onContent ? backupLabel(inherited) : { [BACKUP_NAME_LABEL]: undefined }),
+      ...(onContent ? backupLabel(inherited) : {}),
     },
-    annotations: { [INHERITED_ANNOTATION]: writeInherited(inherited, signer) },
+    annotations: {
+      ...without(RESERVED_ANNOTATIONS),
+      [INHERITED_ANNOTATION]: writeInherited(inherited, signer),
+    },
   };
+}
+
+function without(keys: readonly string[]): Readonly<Record<string, undefined>> {
+  return Object.fromEntries(keys.map((key) => [key, undefined]));
 }
 
 function living(kind: string, original: KnownOriginal | undefined): StringMap {

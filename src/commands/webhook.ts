@@ -87,8 +87,8 @@ async function serve(
   signal: AbortSignal,
 ): Promise<void> {
   const pair = await waitForPair(certificates, signal);
-  const address = { host: config.host, port: config.port };
-  const server = await listenTls(admission.app, address, { pair, certificates });
+  const { host, port } = config;
+  const server = await listenTls(admission.app, { host, port, pair, certificates, stopping: signal });
   log.info({ port: portOf(server) }, "webhook listening");
   await aborted(signal);
   log.info({ drainSeconds: config.drainSeconds }, "draining");

@@ -24,18 +24,28 @@ export interface Address {
   readonly port: number;
 }
 
+/** What an HTTPS server needs beside its application. */
+export interface TlsOptions extends Address {
+  readonly pair: ServingPair;
+  readonly certificates: CertificateSource;
+  /** Once aborted, each answer closes its connection: the API server then finds another replica for the next request. */
+  readonly stopping: AbortSignal;
+}
+
 /** An HTTPS server that follows its certificate without a restart; TLS 1.2 or newer. */
-export async function listenTls(
-  app: RequestListener,
-  address: Address,
-  { pair, certificates }: { readonly pair: ServingPair; readonly certificates: CertificateSource },
-): Promise<Server> {
+export async function listenTls(app: RequestListener, options: TlsOptions): Promise<Server> {
+  const { pair, certificates, stopping, host, port } = options;
   const server = createServer({ ...contextOf(pair), keepAliveTimeout: KEEP_ALIVE_MS }, app);
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
+  server.prependListener("request", (_request, response) => {
+    if (stopping.aborted) {
+      response.shouldKeepAlive = false;
+    }
+  });
   const unsubscribe = certificates.subscribe((next) => server.setSecureContext(contextOf(next)));
   server.once("close", unsubscribe);
-  server.listen(address.port, address.host);
+  server.listen(port, host);
   await once(server, "listening");
   return server;
 }

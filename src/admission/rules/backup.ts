@@ -36,21 +36,24 @@ function decide(request: Request<Backup>, _related: undefined, surroundings: Sur
 }
 
 function notOurs(request: Request<Backup>, policy: RetentionPolicy): Code | undefined {
-  const { metadata, spec, status } = request.object;
+  const { metadata, status } = request.object;
   if (!policy.velero.namespaces.includes(request.namespace)) {
     return "not_velero_namespace";
   }
   if (typeof metadata.deletionTimestamp === "string") {
     return "being_deleted";
   }
-  // Absent means: the server's default decides, later. An annotation that is not needed harms nobody.
   // On UPDATE the old object counts too: else one change that also ends the moving would set the number free.
-  const before = request.oldObject ?? request.object;
-  if (spec?.snapshotMoveData === false && before.spec?.snapshotMoveData === false) {
+  if (!mayMove(request.object) && !mayMove(request.oldObject ?? request.object)) {
     return "does_not_move";
   }
   const phase = status?.phase ?? "";
   return request.operation === "CREATE" && phase !== "" && phase !== "New" ? "synced" : undefined;
+}
+
+/** Absent means: the server's default decides, later. An annotation that is not needed harms nobody. */
+function mayMove({ spec }: Backup): boolean {
+  return spec?.snapshotMoveData !== false;
 }
 
 /** What a user wrote on a Backup. */

@@ -55,8 +55,12 @@ function roleOf(request: Request<VolumeSnapshot>, surroundings: Surroundings): R
     return claimed && request.account === "velero" ? "original" : "other";
   }
   const inVeleroNamespace = surroundings.policy.velero.namespaces.includes(request.namespace);
-  const byMover = request.account === "velero" || request.account === "data-mover";
-  return source.volumeSnapshotContentName !== undefined && (inVeleroNamespace || byMover) ? "clone" : "other";
+  const mayBeClone = inVeleroNamespace || isByMover(request);
+  return source.volumeSnapshotContentName !== undefined && mayBeClone ? "clone" : "other";
+}
+
+function isByMover({ account }: Request<VolumeSnapshot>): boolean {
+  return account === "velero" || account === "data-mover";
 }
 
 async function gather(
@@ -193,9 +197,11 @@ function decideClone(
   surroundings: Surroundings,
 ): Outcome {
   const { signer, policyLocation } = surroundings;
+  // Only a data mover copies a document in good faith; from anyone else it may be another volume's.
+  const copied = isByMover(request) ? readInherited(request.object.metadata, signer) : undefined;
   const inherited = inheritanceOf("VolumeSnapshot", {
     original,
-    annotation: readInherited(request.object.metadata, signer) ?? readInherited(content?.metadata, signer),
+    annotation: copied ?? readInherited(content?.metadata, signer),
     dataUpload: readInherited(dataUpload?.metadata, signer),
   });
   if (inherited === undefined) {
