@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -7,6 +8,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../cluster/cluster.ts";
 import { findPorts } from "../cluster/ports.ts";
+import { eventually } from "./eventually.ts";
+import { readMetric } from "./metrics.ts";
+import { startService } from "./service.ts";
 
 /** Names under which the tests and the demo install the chart. */
 export const NAMESPACE = "snapshot-retainer";
@@ -15,6 +19,7 @@ export const POLICY_CONFIGMAP = "snapshot-retainer-policy";
 
 /** One webhook process. */
 export interface Replica {
+  /** Its own address; the API server calls the product's. */
   readonly url: string;
   readonly probes: string;
   readonly log: string;
@@ -28,8 +33,12 @@ export interface Replica {
 export interface Product {
   readonly values: string;
   readonly replicas: readonly Replica[];
-  startReplica(): Promise<Replica>;
-  /** Applies a policy document into the ConfigMap, as kubectl does it. */
+  /** Those of them that have not ended. */
+  running(): Replica[];
+  /** Where the API server calls; like a Service, it leads to the replicas that are ready. */
+  readonly url: string;
+  startReplica(options?: ReplicaOptions): Promise<Replica>;
+  /** Applies a policy document into the ConfigMap, as kubectl does it; resolves when every replica has loaded it. */
   applyPolicy(policy: object): Promise<void>;
   stop(): Promise<void>;
 }
@@ -42,57 +51,112 @@ export interface ProductOptions {
   readonly values?: object;
 }
 
+/** How to run one replica. */
+export interface ReplicaOptions {
+  /** How long to serve on after SIGTERM; 0 where left out. */
+  readonly drainSeconds?: number;
+}
+
 /**
  * Renders and applies the chart with a `webhook.url`, since there are no Pods here, and starts the webhook as processes
  * that act as the chart's ServiceAccount with exactly its rights.
  */
 export async function installProduct(cluster: Cluster, options: ProductOptions = {}): Promise<Product> {
-  // One process at a time has the URL's port; there is no Service here that would spread requests.
   const [port = 0] = await findPorts(1);
+  const url = `https://127.0.0.1:${port}`;
+  const valuesFile = await installChart(cluster, url, options);
+  const kubeconfig = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-webhook");
+  const service = await startService(port);
+  const replicas: Replica[] = [];
+  let documents = 0;
+  async function startReplica({ drainSeconds = 0 }: ReplicaOptions = {}): Promise<Replica> {
+    const [own = 0, probePort = 0] = await findPorts(2);
+    const launched = launch({ cluster, kubeconfig, port: own, probePort, drainSeconds });
+    service.add({ port: own, probes: launched.probes });
+    const replica = {
+      ...launched,
+      async stop(signal?: NodeJS.Signals) {
+        const code = await launched.stop(signal);
+        await service.refresh();
+        return code;
+      },
+      async ready() {
+        await launched.ready();
+        await service.refresh();
+      },
+    };
+    replicas.push(replica);
+    return replica;
+  }
+  await (await startReplica()).ready();
+  await calledByApiServer(cluster);
+  return {
+    values: valuesFile,
+    replicas,
+    running: () => replicas.filter(isRunning),
+    url,
+    startReplica,
+    async applyPolicy(policy) {
+      const document = { apiVersion: "snapshot-retainer.io/v1alpha1", kind: "RetentionPolicy", ...policy };
+      const running = replicas.filter(isRunning);
+      const before = await Promise.all(running.map(countLoads));
+      // The comment makes it news, also where the policy is what it was.
+      const text = `${JSON.stringify(document, null, 2)}\n# document ${++documents}\n`;
+      await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], {
+        stdin: configMap(text),
+      });
+      await Promise.all(
+        running.map(async (replica, index) =>
+          eventually("the policy is in force", async () => {
+            assert.ok((await countLoads(replica)) > (before[index] ?? 0));
+          }),
+        ),
+      );
+    },
+    async stop() {
+      await Promise.all(replicas.map(async (replica) => replica.stop("SIGKILL")));
+      service.close();
+    },
+  };
+}
+
+async function installChart(cluster: Cluster, url: string, options: ProductOptions): Promise<string> {
   const values = {
     ...options.values,
     policy: options.policy ?? {
       snapshotsToRetain: 3,
       ceilings: { drivers: { "array.csi.snapshot-retainer.io": 10 } },
     },
-    webhook: { url: `https://127.0.0.1:${port}`, volumeSnapshotNamePrefixes: ["velero-"] },
+    webhook: { url, volumeSnapshotNamePrefixes: ["velero-"] },
   };
-  const valuesFile = join(cluster.directory, `values-${port}.json`);
-  await writeFile(valuesFile, JSON.stringify(values));
+  const file = join(cluster.directory, "values.json");
+  await writeFile(file, JSON.stringify(values));
   await cluster.kubectl(["create", "namespace", NAMESPACE], { allowFailure: true });
-  await cluster.helm([
-    "upgrade",
-    "--install",
-    "snapshot-retainer",
-    "charts/snapshot-retainer",
-    "--namespace",
-    NAMESPACE,
-    "--values",
-    valuesFile,
-  ]);
-  const kubeconfig = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-webhook");
-  const replicas: Replica[] = [];
-  async function startReplica(): Promise<Replica> {
-    const [probePort = 0] = await findPorts(1);
-    const replica = launch({ cluster, kubeconfig, port, probePort, number: replicas.length });
-    replicas.push(replica);
-    return replica;
-  }
-  await (await startReplica()).ready();
-  return {
-    values: valuesFile,
-    replicas,
-    startReplica,
-    async applyPolicy(policy) {
-      const document = { apiVersion: "snapshot-retainer.io/v1alpha1", kind: "RetentionPolicy", ...policy };
-      await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], {
-        stdin: configMap(JSON.stringify(document, null, 2)),
-      });
-    },
-    async stop() {
-      await Promise.all(replicas.map(async (replica) => replica.stop("SIGKILL")));
-    },
-  };
+  const chart = ["snapshot-retainer", "charts/snapshot-retainer"];
+  await cluster.helm(["upgrade", "--install", ...chart, "--namespace", NAMESPACE, "--values", file]);
+  return file;
+}
+
+/** The API server learns of a webhook, and of its certificate, a moment after these are stored. */
+async function calledByApiServer(cluster: Cluster): Promise<void> {
+  const stdin = JSON.stringify({
+    apiVersion: "velero.io/v1",
+    kind: "Backup",
+    metadata: { name: "is-anybody-there", namespace: "velero" },
+    spec: {},
+  });
+  await eventually("the API server calls the webhook", async () => {
+    const { stdout } = await cluster.kubectl(["create", "--dry-run=server", "-o=json", "-f", "-"], { stdin });
+    assert.match(stdout, /data-mover-snapshot-to-retain/);
+  });
+}
+
+function isRunning({ process: { exitCode, signalCode } }: Replica): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+async function countLoads(replica: Replica): Promise<number> {
+  return readMetric([replica], "snapshot_retainer_policy_loads_total", { result: "loaded" });
 }
 
 /** The policy ConfigMap with this document. */
@@ -110,11 +174,11 @@ interface LaunchOptions {
   readonly kubeconfig: string;
   readonly port: number;
   readonly probePort: number;
-  readonly number: number;
+  readonly drainSeconds: number;
 }
 
-function launch({ cluster, kubeconfig, port, probePort, number }: LaunchOptions): Replica {
-  const log = join(cluster.directory, "logs", `webhook-${port}-${number}.log`);
+function launch({ cluster, kubeconfig, port, probePort, drainSeconds }: LaunchOptions): Replica {
+  const log = join(cluster.directory, "logs", `webhook-${port}.log`);
   const file = openSync(log, "a");
   const args = [
     ["--kubeconfig", kubeconfig],
@@ -125,7 +189,7 @@ function launch({ cluster, kubeconfig, port, probePort, number }: LaunchOptions)
     ["--dns-name", "127.0.0.1"],
     ["--webhook-configuration", "snapshot-retainer"],
     ["--own-account", ACCOUNT],
-    ["--drain-seconds", "0"],
+    ["--drain-seconds", String(drainSeconds)],
   ].flat();
   const child = spawn(process.execPath, ["src/main.ts", "webhook", ...args], {
     stdio: ["ignore", file, file],

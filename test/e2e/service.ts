@@ -1,0 +1,72 @@
+import { connect, createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+
+/** Where a replica takes connections, and where it says whether it is ready. */
+export interface Endpoint {
+  readonly port: number;
+  readonly probes: string;
+}
+
+/** What a Service does for Pods: new connections go to replicas that are ready, old ones stay where they are. */
+export interface Service {
+  add(endpoint: Endpoint): void;
+  /** Looks at once which replicas are ready. */
+  refresh(): Promise<void>;
+  close(): void;
+}
+
+/** kube-proxy learns of a replica that is not ready within about a second; here it is this. */
+const PROBE_MS = 50;
+
+/** Forwards the port's connections, in turn, to the replicas that are ready; with none, they are refused. */
+export async function startService(port: number): Promise<Service> {
+  const endpoints: Endpoint[] = [];
+  let ready: Endpoint[] = [];
+  let turn = 0;
+  const server = createServer((incoming) => {
+    turn += 1;
+    const endpoint = ready[turn % ready.length];
+    if (endpoint === undefined) incoming.destroy();
+    else forward(incoming, connect(endpoint.port, "127.0.0.1"));
+  });
+  async function probe(): Promise<void> {
+    const answers = await Promise.all(endpoints.map(isReady));
+    ready = endpoints.filter((_endpoint, index) => answers[index] === true);
+  }
+  const timer = setInterval(() => void probe(), PROBE_MS).unref();
+  await listen(server, port);
+  return {
+    refresh: probe,
+    add: (endpoint) => void endpoints.push(endpoint),
+    close() {
+      clearInterval(timer);
+      server.close();
+    },
+  };
+}
+
+function forward(incoming: Socket, outgoing: Socket): void {
+  for (const [from, to] of [
+    [incoming, outgoing],
+    [outgoing, incoming],
+  ] as const) {
+    from.setNoDelay(true);
+    from.pipe(to);
+    from.on("error", () => to.destroy());
+    from.on("close", () => to.destroy());
+  }
+}
+
+async function isReady({ probes }: Endpoint): Promise<boolean> {
+  return fetch(`${probes}/readyz`).then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+}
