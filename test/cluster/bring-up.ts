@@ -17,7 +17,7 @@ import { createLayout, type Layout } from "./layout.ts";
 import { asList, driverObjects, veleroObjects } from "./objects.ts";
 import { findPorts } from "./ports.ts";
 import type { Component } from "./process.ts";
-import { createDriver, type Driver, type DriverOptions } from "./storage-array.ts";
+import { AMPLE_REQUESTS, createDriver, type Driver, type DriverOptions } from "./storage-array.ts";
 
 /** Everything that is decided about a cluster before its first process runs. */
 export interface Plan {
@@ -129,7 +129,7 @@ function snapshotController(binaries: Binaries, layout: Layout, kubeconfigFile: 
   return {
     name: "snapshot-controller",
     command: binaries.snapshotController,
-    args: [`--kubeconfig=${kubeconfigFile}`, "--leader-election=false"],
+    args: [`--kubeconfig=${kubeconfigFile}`, "--leader-election=false", ...AMPLE_REQUESTS],
     logFile: join(layout.logs, "snapshot-controller.log"),
     readyWithinMs: 15_000,
   };

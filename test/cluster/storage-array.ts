@@ -95,7 +95,12 @@ export function createDriver(
     isReady: async () => (await array.state()).driver === name,
     readyWithinMs: 15_000,
   };
-  const common = [`--csi-address=${socket}`, "--leader-election=false", "--extra-create-metadata"];
+  const common = [
+    `--csi-address=${socket}`,
+    "--leader-election=false",
+    "--extra-create-metadata",
+    ...AMPLE_REQUESTS,
+  ];
   return {
     array,
     plugin,
@@ -111,6 +116,9 @@ export function createDriver(
     ],
   };
 }
+
+/** Left to themselves the snapshot components make 5 requests a second, and a test waits for a snapshot's dozen. */
+export const AMPLE_REQUESTS: readonly string[] = ["--kube-api-qps=200", "--kube-api-burst=400"];
 
 /** The name of a driver's StorageClass and VolumeSnapshotClass. */
 export function classNameOf({ name, className }: DriverOptions): string {
