@@ -44,10 +44,8 @@ type Role = "original" | "clone" | "native-restore" | "other";
 function roleOf(request: Request<VolumeSnapshot>, surroundings: Surroundings): Role {
   const { labels } = request.object.metadata;
   const { source } = request.object.spec;
-  if (
-    valueOf(labels, VELERO_RESTORE_NAME_LABEL) !== undefined &&
-    source.volumeSnapshotContentName !== undefined
-  ) {
+  const restored = valueOf(labels, VELERO_RESTORE_NAME_LABEL) !== undefined && request.account === "velero";
+  if (restored && source.volumeSnapshotContentName !== undefined) {
     return "native-restore";
   }
   if (source.persistentVolumeClaimName !== undefined) {
@@ -157,7 +155,8 @@ function decideOriginal(
 ): Outcome {
   const { policy, signer } = surroundings;
   if (backup?.spec?.snapshotMoveData === false) {
-    return unchanged("does_not_move");
+    // Velero copied the labels of the PVC, whose owner may have forged ours.
+    return removeForged(request, surroundings.policyLocation) ?? unchanged("does_not_move");
   }
   const { metadata, spec } = request.object;
   const volume = { namespace: request.namespace, name: spec.source.persistentVolumeClaimName ?? "" };
