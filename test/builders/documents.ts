@@ -9,7 +9,7 @@ export const SIGNER = createSigner(Buffer.alloc(32, 7));
 
 /** The document on `aVolumeSnapshot` after admission. */
 export function aDocument(overrides: Partial<Inherited> = {}): Inherited {
-  return {
+  const { backup, ...others }: Inherited = {
     version: 1,
     kind: "VolumeSnapshot",
     alias: "11111111-1111-4111-8111-111111111111",
@@ -19,6 +19,7 @@ export function aDocument(overrides: Partial<Inherited> = {}): Inherited {
     labels: { "app.kubernetes.io/name": "shop", "velero.io/backup-name": "nightly-1" },
     ...overrides,
   };
+  return { ...others, ...(backup && { backup }) };
 }
 
 /** The document on `aContent` after admission; the handle is what the storage says later. */
