@@ -1,0 +1,45 @@
+import { structuredPatch } from "diff";
+
+/** A line of a diff: there before and after, only after, or only before. */
+export interface Change {
+  readonly mark: " " | "+" | "-";
+  readonly text: string;
+}
+
+/** The part of an object that admission may change. */
+export interface Marked {
+  readonly metadata: { readonly labels?: Strings; readonly annotations?: Strings };
+}
+
+type Strings = Readonly<Record<string, string>>;
+
+/** The labels and annotations of an object as it was sent and as it is stored. */
+export function changesBetween(sent: Marked, stored: Marked): Change[] {
+  return [
+    ...section("annotations:", sent.metadata.annotations, stored.metadata.annotations),
+    ...section("labels:", sent.metadata.labels, stored.metadata.labels),
+  ];
+}
+
+/** The lines that differ between two texts, each with a line around it. */
+export function changesInText(before: string, after: string): Change[] {
+  const { hunks } = structuredPatch("", "", before, after, "", "", { context: 1 });
+  return hunks.flatMap(({ lines }) => lines.map(changeOf));
+}
+
+function section(heading: string, before: Strings = {}, after: Strings = {}): Change[] {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted();
+  const changes = keys.flatMap((key) => entry(key, before[key], after[key]));
+  return changes.length === 0 ? [] : [{ mark: " ", text: heading }, ...changes];
+}
+
+function entry(key: string, before: string | undefined, after: string | undefined): Change[] {
+  if (before === after) return [{ mark: " ", text: `  ${key}: ${before ?? ""}` }];
+  const gone: Change[] = before === undefined ? [] : [{ mark: "-", text: `  ${key}: ${before}` }];
+  return after === undefined ? gone : [...gone, { mark: "+", text: `  ${key}: ${after}` }];
+}
+
+function changeOf(line: string): Change {
+  const mark = line.startsWith("+") || line.startsWith("-") ? line.slice(0, 1) : " ";
+  return { mark: mark === "+" || mark === "-" ? mark : " ", text: line.slice(1) };
+}
