@@ -69,7 +69,8 @@ function setLimit(request: Request<Backup>, surroundings: Surroundings): Outcome
   const wanted = backupNumber(policy, valueOf(labels, VELERO_SCHEDULE_NAME_LABEL));
   const asked = parseAsked(text);
   if (asked.kind === "number" && mayStay(asked.number, wanted.number, policy)) {
-    return withLimit("limit_kept", asked.number, String(asked.number), wanted.reason);
+    const reason = `the number on the Backup, instead of ${wanted.number} by ${wanted.reason}`;
+    return withLimit("limit_kept", asked.number, String(asked.number), reason);
   }
   if (asked.kind === "number" && asked.number === wanted.number) {
     return withLimit("already_set", wanted.number, undefined, wanted.reason);
