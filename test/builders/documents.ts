@@ -9,7 +9,7 @@ export const SIGNER = createSigner(Buffer.alloc(32, 7));
 
 /** The document on `aVolumeSnapshot` after admission. */
 export function aDocument(overrides: Partial<Inherited> = {}): Inherited {
-  const { backup, ...others }: Inherited = {
+  const { backup, snapshot, labels, ...others }: Inherited = {
     version: 1,
     kind: "VolumeSnapshot",
     alias: "11111111-1111-4111-8111-111111111111",
@@ -19,7 +19,8 @@ export function aDocument(overrides: Partial<Inherited> = {}): Inherited {
     labels: { "app.kubernetes.io/name": "shop", "velero.io/backup-name": "nightly-1" },
     ...overrides,
   };
-  return { ...others, ...(backup && { backup }) };
+  // In the order in which documents are written.
+  return { ...others, ...(backup && { backup }), ...(snapshot && { snapshot }), labels };
 }
 
 /** The document on `aContent` after admission; the handle is what the storage says later. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { LookupFailed } from "../../src/admission/lookup.ts";
 import type { KnownOriginal, Lookup } from "../../src/admission/lookup.ts";
 import { toLabelValue } from "../../src/kube/label-value.ts";
 import {
@@ -43,6 +44,23 @@ export function aLookup(known: Known = {}): Lookup {
     persistentVolumeClaim: async (namespace, name) => find(claims, namespace, name),
     persistentVolume: async (name) => find(volumes, "", name),
     originalByHandle: (source, handle) => known.originals?.[`${source} ${handle}`],
+  };
+}
+
+/** A look-up whose every question ends like this; an API server that does not answer, unless said otherwise. */
+export function aFailingLookup(
+  fail: () => Promise<undefined> = async () => {
+    throw new LookupFailed("the API server answered 503");
+  },
+): Lookup {
+  return {
+    volumeSnapshot: fail,
+    volumeSnapshotContent: fail,
+    dataUpload: fail,
+    backupByLabel: fail,
+    persistentVolumeClaim: fail,
+    persistentVolume: fail,
+    originalByHandle: () => undefined,
   };
 }
 
