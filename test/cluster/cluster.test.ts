@@ -13,7 +13,7 @@ const { binaries, skip } = await availableBinaries("demo");
 
 const SECOND_DRIVER = "second.csi.snapshot-retainer.io";
 
-describe("a cluster", { skip, timeout: 120_000 }, () => {
+describe("a cluster", { skip, timeout: 300_000 }, () => {
   let cluster: Cluster;
 
   before(async () => {
@@ -126,7 +126,7 @@ describe("a cluster", { skip, timeout: 120_000 }, () => {
   test("deletes a namespace with everything in it", async () => {
     await cluster.kubectl(["create", "namespace", "gone"]);
     await cluster.kubectl(["create", "configmap", "inside", "--namespace=gone"]);
-    await cluster.kubectl(["delete", "namespace", "gone", "--timeout=30s"]);
+    await cluster.kubectl(["delete", "namespace", "gone", "--timeout=60s"]);
     assert.doesNotMatch((await cluster.kubectl(["get", "namespaces"])).stdout, /gone/);
   });
 
@@ -135,7 +135,7 @@ describe("a cluster", { skip, timeout: 120_000 }, () => {
   });
 });
 
-describe("a cluster that fails", { skip, timeout: 60_000 }, () => {
+describe("a cluster that fails", { skip, timeout: 300_000 }, () => {
   test("names the component that did not come up and shows the end of its log", async () => {
     assert.ok(binaries);
     const broken = { ...binaries, csiPlugin: binaries.helm };
@@ -172,7 +172,7 @@ async function apply(cluster: Cluster, manifest: unknown): Promise<void> {
 }
 
 async function waitFor(cluster: Cluster, object: string, condition: string): Promise<void> {
-  await cluster.kubectl(["wait", `--for=${condition}`, object, "--timeout=30s"]);
+  await cluster.kubectl(["wait", `--for=${condition}`, object, "--timeout=60s"]);
 }
 
 function aClaim(name: string, storageClassName: string, dataSource?: unknown): unknown {
