@@ -63,7 +63,7 @@ describe("waitForPair", () => {
     assert.equal((await waiting).cert, "1");
   });
 
-  test("rejects with the signal's reason", async () => {
+  test("rejects with the signal's reason", { timeout: 5_000 }, async () => {
     const stopping = new AbortController();
     const waiting = waitForPair(aSource(createPairHolder(log)), stopping.signal);
     stopping.abort(new Error("enough"));

@@ -191,6 +191,18 @@ describe("certificates on a real control plane", { skip }, () => {
     assert.equal((await readSecret("tls")).resourceVersion, secret.resourceVersion);
   });
 
+  test("five replicas that find an unfinished Secret at once end with what one of them wrote", async () => {
+    await cluster.kubectl(["create", "secret", "generic", "tls", "-n", NAMESPACE]);
+    const begun = new Date();
+    const all = Array.from({ length: 5 }, () => startReplica());
+    await until("all published", () => all.every((replica) => replica.published()));
+    const codes = await answers("update", "tls", begun);
+    assert.ok(codes.length > 1, `only ${String(codes.length)} tried to update the Secret`);
+    assert.equal(codes.filter((code) => code === 200).length, 1);
+    const secret = await readSecret("tls");
+    for (const replica of all) assert.equal(replica.current()?.cert, secret.text("tls.crt"));
+  });
+
   test("the API server calls the webhook over the published chain", async () => {
     await assert.rejects(touchConfigMap(), /failed to call webhook/);
     await startServing();
