@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AnyObject } from "./objects.ts";
 import type { Rest } from "./rest.ts";
 
 /** The object that an Event is about. */
@@ -9,6 +11,11 @@ export interface EventSubject {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string | undefined;
+  /**
+   * Path of the object, where it has no UID during admission: `kubectl describe` finds Events by UID alone, so it is
+   * looked up as soon as the object is stored.
+   */
+  readonly path?: string | undefined;
 }
 
 /** An Event's own words. */
@@ -39,6 +46,11 @@ export interface EventRecorderOptions {
 const EVENTS_A_MINUTE = 60;
 /** Kubernetes' own limit of an Event's message. */
 const MESSAGE_LENGTH = 1024;
+/**
+ * Pauses before looking for a new object, seven seconds in all: it is usually stored within milliseconds of our answer,
+ * unless other webhooks take their time.
+ */
+const STORED_AFTER_MS = [10, 50, 200, 750, 2_000, 4_000];
 
 /** A recorder that writes at most `EVENTS_A_MINUTE`. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
@@ -57,15 +69,33 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         options.onDropped();
         return;
       }
-      // Events about cluster-scoped objects live in "default", as client-go's recorder does it.
-      const namespace = subject.namespace === "" ? "default" : subject.namespace;
-      options.rest
-        .call("POST", `/api/v1/namespaces/${namespace}/events`, {
-          body: eventOf(subject, text, namespace, options),
-        })
-        .catch((error: unknown) => options.onDropped(error));
+      write(subject, text, options).catch((error: unknown) => options.onDropped(error));
     },
   };
+}
+
+async function write(subject: EventSubject, text: EventText, options: EventRecorderOptions): Promise<void> {
+  const { path, ...known } = subject;
+  const uid = known.uid ?? (path === undefined ? undefined : await findUid(options.rest, path));
+  // An object that somebody else refused after us never came to be.
+  if (uid === undefined && path !== undefined) {
+    return;
+  }
+  // Events about cluster-scoped objects live in "default", as client-go's recorder does it.
+  const namespace = known.namespace === "" ? "default" : known.namespace;
+  const body = eventOf({ ...known, uid }, text, namespace, options);
+  await options.rest.call("POST", `/api/v1/namespaces/${namespace}/events`, { body });
+}
+
+async function findUid(rest: Rest, path: string): Promise<string | undefined> {
+  for (const pause of STORED_AFTER_MS) {
+    await sleep(pause, undefined, { ref: false });
+    const found = AnyObject.safeParse(await rest.get(path));
+    if (found.success) {
+      return found.data.metadata.uid;
+    }
+  }
+  return undefined;
 }
 
 function eventOf(

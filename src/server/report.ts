@@ -65,14 +65,19 @@ function recordNotices({ outcome, request, result }: Answered, events: EventReco
 function subjectOf(request: AdmissionRequest): EventSubject | undefined {
   const object = AnyObject.safeParse(request.object);
   const name = request.name ?? object.data?.metadata.name ?? "";
-  const { group, version } = request.resource;
+  const { group, version, resource } = request.resource;
+  const namespace = request.namespace ?? "";
+  const apiVersion = group === "" ? version : `${group}/${version}`;
+  const root = group === "" ? "/api" : "/apis";
+  const collection = namespace === "" ? resource : `namespaces/${namespace}/${resource}`;
   return name === ""
     ? undefined
     : {
-        apiVersion: group === "" ? version : `${group}/${version}`,
+        apiVersion,
         kind: request.kind.kind,
-        namespace: request.namespace ?? "",
+        namespace,
         name,
         uid: object.data?.metadata.uid,
+        path: `${root}/${apiVersion}/${collection}/${name}`,
       };
 }
