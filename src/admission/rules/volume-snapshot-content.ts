@@ -79,8 +79,9 @@ function leftAlone(
     return "temporary_content";
   }
   const restored =
-    spec.source.snapshotHandle !== undefined && valueOf(metadata.labels, VELERO_RESTORE_NAME_LABEL);
-  return request.operation === "CREATE" && typeof restored === "string" ? "native_restore" : undefined;
+    request.account === "velero" && valueOf(metadata.labels, VELERO_RESTORE_NAME_LABEL) !== undefined;
+  const isNew = request.operation === "CREATE" && spec.source.snapshotHandle !== undefined;
+  return isNew && restored ? "native_restore" : undefined;
 }
 
 /**
