@@ -31,10 +31,10 @@ clean: ## Remove what was installed or built in this directory
 # The demo needs no tools of development, which are a quarter of what is to be downloaded. Whatever was installed for this
 # package-lock.json is enough.
 runtime: npm
-	@[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --omit=dev
+	@[ node_modules/.package-lock.json -nt package-lock.json ] || { echo "Installing (npm ci)"; npm ci --omit=dev; }
 
 dependencies: npm
-	@[ node_modules/.package-lock.json -nt package-lock.json ] && [ -e node_modules/.bin/oxlint ] || npm ci
+	@[ node_modules/.package-lock.json -nt package-lock.json ] && [ -e node_modules/.bin/oxlint ] || { echo "Installing (npm ci)"; npm ci; }
 
 .PHONY: npm
 npm:

@@ -15,33 +15,38 @@ export interface BuildingOptions {
   readonly signal: AbortSignal;
 }
 
+/** What is known of the build while the tour is on the screen. */
+interface Seen {
+  isTouring: boolean;
+  isBuilt: boolean;
+  last?: BuildProgress;
+}
+
 /** The programs of the control plane, built while the offline tour is shown; undefined where Go is missing. */
 export async function buildWhileTouring(options: BuildingOptions): Promise<Binaries | undefined> {
   const { screen, progress, signal } = options;
   const print = createProgressPrinter(progress);
-  let isTouring = true;
-  let last: BuildProgress | undefined;
+  const seen: Seen = { isTouring: true, isBuilt: false };
   function onProgress(now: BuildProgress): void {
-    last = now;
-    if (!isTouring) print(now);
+    seen.last = now;
+    if (!seen.isTouring) print(now);
   }
-  let isBuilt = false;
   const building = buildBinaries("demo", { onProgress, signal });
   building.then(
     () => {
-      isBuilt = true;
+      seen.isBuilt = true;
     },
     // It is looked at below, after the tour.
     () => undefined,
   );
   const review = await reviewExamples(screen, signal);
-  showTour(screen, review, { inShort: isBuilt });
-  isTouring = false;
-  if (last !== undefined && !isBuilt) {
+  showTour(screen, review, { inShort: seen.isBuilt });
+  seen.isTouring = false;
+  if (seen.last !== undefined && !seen.isBuilt) {
     screen.title(
       "Meanwhile the control plane is built from source, once: etcd, Kubernetes, the snapshot components",
     );
-    print(last);
+    print(seen.last);
   }
   try {
     return await building;

@@ -28,6 +28,7 @@ export async function showDemo({ screen, progress, keep, signal }: DemoOptions):
   const binaries = await buildWhileTouring({ screen, progress, signal });
   if (binaries === undefined) return;
   screen.title("Now for real: a Kubernetes control plane on this machine");
+  screen.say("Its programs start as processes of their own, without containers, in about ten seconds.");
   const cluster = await startCluster({ binaries, signal });
   let isWorthKeeping = true;
   try {

@@ -21,8 +21,10 @@ Seen in ${steps} steps and ${Math.round(seconds)} seconds, on a real Kubernetes 
   - nobody can forge those marks
   - the policy changes while everything runs, and a wrong one is refused
 
-This version makes these marks and guards them. Keeping snapshots and deleting the oldest, which they are for, and
-restoring from a kept snapshot are the next ones: until then Velero deletes each snapshot once its data was copied.
+This version makes these marks and guards them. What they are for comes in the next ones: keeping the newest
+snapshots, deleting the oldest, restoring from a kept one. Until then Velero deletes a snapshot when its data is copied.
+
+Next: README.md, make demo KEEP=1 to try for yourself on this cluster, make test.
 `;
 }
 

@@ -21,6 +21,8 @@ export interface Screen {
   output(text: string): void;
   /** What was sent against what is stored. */
   changes(heading: string, changes: readonly Change[]): void;
+  /** A line of a report that has its colours already; folded unless it is one of a diff, indented by four. */
+  report(line: string): void;
   /** Text that is already as it should be. */
   print(text: string): void;
 }
@@ -50,6 +52,7 @@ export function createScreen(output: ScreenOutput): Screen {
         lines(styleOfOutput(line), fold(line, width, INDENT, INDENT));
     },
     changes,
+    report: (line) => lines(undefined, line.startsWith("    ") ? [line] : fold(line, width, "    ")),
     print: (text) => void output.write(text),
   };
 }
@@ -69,22 +72,23 @@ function styleOfOutput(line: string): Style | undefined {
 }
 
 /** Folds at spaces; a word that is longer than a line stays whole, so that it can be copied. */
-export function fold(text: string, width: number, indent: string, first = ""): string[] {
+function fold(text: string, width: number, indent: string, first = ""): string[] {
+  const [margin = ""] = /^ */.exec(text) ?? [];
+  const [start = "", ...words] = text.trim().split(" ");
   const folded: string[] = [];
-  let line = first;
-  for (const word of text.split(" ")) {
-    const isEmpty = line.trim() === "";
-    if (!isEmpty && line.length + 1 + word.length > width) {
+  let line = `${first}${margin}${start}`;
+  for (const word of words) {
+    if (line.length + 1 + word.length > width) {
       folded.push(line);
       line = `${indent}${word}`;
     } else {
-      line = isEmpty ? `${line}${word}` : `${line} ${word}`;
+      line = `${line} ${word}`;
     }
   }
   return [...folded, line];
 }
 
 /** Cuts what does not fit, and says so by an ellipsis. */
-export function cut(line: string, width: number): string {
+function cut(line: string, width: number): string {
   return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }

@@ -20,11 +20,11 @@ export function showTour(screen: Screen, review: string, { inShort }: { inShort:
       "and the snapshot-controller create during one backup, examples/policy.yaml what the admin decided.",
   );
   screen.command(`npm exec -- node ${REVIEW}`);
-  screen.print(`\n${inShort ? withoutDiffs(review) : review}`);
+  screen.print("\n");
+  for (const line of inShort ? withoutDiffs(review) : review.trimEnd().split("\n")) screen.report(line);
 }
 
 /** Every diff line is indented by four; the paragraphs then need no empty line between them. */
-function withoutDiffs(review: string): string {
-  const lines = review.split("\n").filter((line) => line !== "" && !line.startsWith("    "));
-  return `${lines.join("\n")}\n`;
+function withoutDiffs(review: string): string[] {
+  return review.split("\n").filter((line) => line !== "" && !line.startsWith("    "));
 }

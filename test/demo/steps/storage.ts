@@ -18,7 +18,8 @@ export async function showStorage(stage: Stage): Promise<void> {
     const volume = content?.metadata.labels[VOLUME_NAME_LABEL] ?? "no backup's volume";
     return `${id} of ${sourceVolume}   ${volume}`;
   });
-  stage.screen.output(`\n${lines.join("\n")}`);
+  stage.screen.print("\n");
+  stage.screen.output(lines.join("\n"));
   stage.screen.conclude(
     `${volumes.length} volumes with ${snapshots.length} snapshots. Originals and clones came and went, but the shop's snapshot ` +
       "was taken once and is still there, and Kubernetes can tell whose it is.",
