@@ -14,8 +14,8 @@ export function createLog(level: LogLevel): Logger {
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // Written when the event loop has time, so that a slow reader of the log never holds an admission.
-    pino.destination({ dest: 2, sync: false }),
+    // A system call for each line costs as much as deciding an admission: lines are written together, ten times a second.
+    pino.destination({ dest: 2, sync: true, minLength: 4096, periodicFlush: 100 }),
   );
 }
 

@@ -143,9 +143,10 @@ function allowed(outcome: Outcome): Verdict {
 }
 
 function failure(error: unknown): Outcome {
-  const message = (error instanceof Error ? error.message : String(error)).slice(0, 200);
+  // Not String(error): an object without a prototype has no text, and asking for one throws.
+  const message = error instanceof Error ? error.message : `${typeof error} thrown`;
   const [code, why] = failureOf(error);
-  return unchanged(code, `snapshot-retainer: unchanged, since ${why}: ${message}`);
+  return unchanged(code, `snapshot-retainer: unchanged, since ${why}: ${message.slice(0, 200)}`);
 }
 
 function failureOf(error: unknown): [Code, string] {

@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { z } from "zod";
+import { aHeld, someKeys } from "../certs/pair.ts";
 import { BODIES } from "./bodies.ts";
 import { runLoad } from "./load.ts";
 import type { Load } from "./load.ts";
@@ -124,18 +125,26 @@ function assertAllAnswered(load: Load, server: Server): void {
 }
 
 async function start(name: string): Promise<Server> {
-  const child = fork(new URL("server.ts", import.meta.url), [name], {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  // Compiled, and with the options of the image's entry point; the log goes where the kernel drops it.
+  const child = fork(new URL("server.js", import.meta.url), [name], {
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    execArgv: ["--max-semi-space-size=4"],
   });
-  const [message] = await once(child, "message");
-  const { port } = z.object({ port: z.number() }).parse(message);
+  const { cert, key } = aHeld(await someKeys(), { names: ["127.0.0.1"], now: new Date() });
+  child.send({ cert, key });
+  const { port } = z.object({ port: z.number() }).parse(await nextMessage(child));
   return { name, port, usage: async () => ask(child), stop: () => child.kill() };
 }
 
+async function nextMessage(child: ChildProcess): Promise<unknown> {
+  const [message] = z.array(z.unknown()).parse(await once(child, "message"));
+  return message;
+}
+
 async function ask(child: ChildProcess): Promise<Usage> {
-  const answer = once(child, "message");
+  const answer = nextMessage(child);
   child.send("usage");
-  return Usage.parse((await answer)[0]);
+  return Usage.parse(await answer);
 }
 
 function percentile(sorted: Float64Array, part: number): number {

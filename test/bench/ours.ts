@@ -1,0 +1,51 @@
+import { randomUUID } from "node:crypto";
+import type { RequestListener } from "node:http";
+import { createSigner } from "../../src/admission/signer.ts";
+// Not used here, but loaded by every webhook: its memory belongs to the measurement.
+import "../../src/commands/webhook.ts";
+import { createLog } from "../../src/log.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import { parsePolicy } from "../../src/policy/parse.ts";
+import { createApp } from "../../src/server/app.ts";
+import { createReport } from "../../src/server/report.ts";
+import { KEY } from "./bodies.ts";
+
+/** The product's own application with everything on: policy, metrics, audit annotations, a log line a request. */
+export function createOurs(): RequestListener {
+  const parsed = parsePolicy(
+    "apiVersion: snapshot-retainer.io/v1alpha1\nkind: RetentionPolicy\nsnapshotsToRetain: 3\n",
+  );
+  if (parsed.kind !== "policy") {
+    throw new Error("the benchmark's policy is not valid");
+  }
+  const log = createLog("info");
+  const metrics = createMetrics();
+  const signer = createSigner(KEY);
+  async function nothing(): Promise<undefined> {
+    return undefined;
+  }
+  return createApp({
+    context: () => ({
+      policy: parsed.policy,
+      policyLocation: "bench",
+      signer,
+      randomId: randomUUID,
+      hasRetainSnapshotField: false,
+      ownAccounts: [],
+      // The annotation is the source that Velero's clones arrive with; nothing else is known here.
+      lookup: {
+        volumeSnapshot: nothing,
+        volumeSnapshotContent: nothing,
+        dataUpload: nothing,
+        backupByLabel: nothing,
+        persistentVolumeClaim: nothing,
+        persistentVolume: nothing,
+        originalByHandle: () => undefined,
+      },
+    }),
+    policyKey: "policy.yaml",
+    onAnswered: createReport({ metrics, log, events: { record: () => undefined } }),
+    clock: () => performance.now() / 1000,
+    onError: (error) => log.error({ error }, "failed"),
+  });
+}
