@@ -103,6 +103,31 @@ export function anOrdinarySnapshot(given: {
   };
 }
 
+/** What a group's members belong to; without an owner that exists the garbage collector would take them away. */
+export function aGroupSnapshot({ namespace }: { readonly namespace: string }): Manifest {
+  return {
+    apiVersion: "groupsnapshot.storage.k8s.io/v1",
+    kind: "VolumeGroupSnapshot",
+    metadata: { name: aName("group"), namespace },
+    spec: { source: { selector: { matchLabels: { "velero.io/volume-group": "shop" } } } },
+  };
+}
+
+/** A member as the snapshot controller makes it (groupsnapshot_controller_helper.go): no label of anybody's. */
+export function aGroupMember({ claim, group }: { readonly claim: string; readonly group: Stored }): Manifest {
+  const { apiVersion, kind, metadata } = group;
+  return {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshot",
+    metadata: {
+      name: aName("snapshot"),
+      namespace: metadata.namespace,
+      ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid }],
+    },
+    spec: { source: { persistentVolumeClaimName: claim } },
+  };
+}
+
 /** As Velero's CSI plugin makes it (velero pvc_action.go, newDataUpload). */
 export function aDataUpload(given: {
   readonly backup: string;
@@ -143,13 +168,14 @@ export function aDataUpload(given: {
 export function aCloneSnapshot(given: {
   readonly name: string;
   readonly namespace?: string;
+  readonly labels?: Strings;
   readonly annotations?: Strings;
 }): Manifest {
-  const { name, namespace = "velero", annotations } = given;
+  const { name, namespace = "velero", labels, annotations } = given;
   return {
     apiVersion: "snapshot.storage.k8s.io/v1",
     kind: "VolumeSnapshot",
-    metadata: { name, namespace, ...(annotations && { annotations }) },
+    metadata: { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) },
     spec: { volumeSnapshotClassName: "array", source: { volumeSnapshotContentName: name } },
   };
 }

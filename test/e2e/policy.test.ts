@@ -16,7 +16,7 @@ import { readMetric } from "./metrics.ts";
 import { aBackup, aClaim, aDataUpload, aName, aVolumeSnapshot } from "./objects.ts";
 import { configMap, installProduct, NAMESPACE, POLICY_CONFIGMAP } from "./product.ts";
 import type { Product } from "./product.ts";
-import { rawPost, responseOf } from "./raw-post.ts";
+import { aReview, rawPost, responseOf } from "./raw-post.ts";
 import type { RawAnswer } from "./raw-post.ts";
 import { VELERO } from "./velero.ts";
 
@@ -94,7 +94,7 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       await second.ready();
       await product.applyPolicy({ snapshotsToRetain: 6 });
       for (const { url } of product.running()) {
-        const answer = await rawPost(`${url}/mutate`, aReview(aBackup()), { ca: await authority() });
+        const answer = await rawPost(`${url}/mutate`, aReview(aBackup()), { ca: await product.authority() });
         assert.match(patchIn(responseOf(answer).patch), /"data-mover-snapshot-to-retain":"6"|:"6"/);
       }
       await second.stop();
@@ -359,7 +359,9 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
         );
       });
       assert.equal((await fetch(`${replica.probes}/healthz`)).status, 200);
-      const answer = await rawPost(`${replica.url}/mutate`, aReview(aBackup()), { ca: await authority() });
+      const answer = await rawPost(`${replica.url}/mutate`, aReview(aBackup()), {
+        ca: await product.authority(),
+      });
       const { allowed, patch, warnings } = responseOf(answer);
       assert.deepEqual([answer.status, allowed, patch], [200, true, undefined]);
       assert.match((warnings ?? []).join("\n"), /no valid policy has been loaded yet/);
@@ -372,7 +374,7 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       const replica = await product.startReplica({ drainSeconds: 2 });
       await replica.ready();
       const agent = new Agent({ keepAlive: true });
-      const ca = await authority();
+      const ca = await product.authority();
       async function post(): Promise<RawAnswer> {
         return rawPost(`${replica.url}/mutate`, aReview(aBackup()), { ca, agent });
       }
@@ -394,13 +396,10 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
 
     test("after another, stopped while Backups are created all the time, leaves none of them without its number", async () => {
       await product.applyPolicy({ snapshotsToRetain: 3 });
+      await rollOver();
       const stop = new AbortController();
-      const streams = Array.from({ length: 6 }, async () => createUntil(stop.signal));
-      for (let round = 0; round < 2; round++) {
-        const old = product.running();
-        await (await product.startReplica({ drainSeconds: 2 })).ready();
-        await Promise.all(old.map(async (replica) => replica.stop("SIGTERM")));
-      }
+      const streams = Array.from({ length: 4 }, async () => createUntil(stop.signal));
+      await rollOver();
       stop.abort();
       const made = (await Promise.all(streams)).flat();
       assert.ok(made.length > 50, `only ${made.length} Backups were created`);
@@ -410,11 +409,18 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       );
     });
 
+    /** Starts a new replica, and when it is ready stops the old ones in order. */
+    async function rollOver(): Promise<void> {
+      const old = product.running();
+      await (await product.startReplica({ drainSeconds: 2 })).ready();
+      await Promise.all(old.map(async (replica) => replica.stop("SIGTERM")));
+    }
+
     async function createUntil(signal: AbortSignal): Promise<Answer[]> {
       const answers: Answer[] = [];
       while (!signal.aborted) {
         answers.push(await api.create(aBackup(), { dryRun: true }));
-        await sleep(5);
+        await sleep(10);
       }
       return answers;
     }
@@ -436,14 +442,14 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
         body: JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview" }),
         uid: "",
       },
-      "an object of another shape": { body: aReview({ metadata: "none", spec: 7 }, uid), uid },
+      "an object of another shape": { body: aReview({ ...aBackup(), metadata: "none", spec: 7 }, uid), uid },
       "an object that is null": { body: aReview(null, uid), uid },
       "8 MiB": { body: huge, uid },
     };
     for (const [name, { body, uid: wanted }] of Object.entries(bodies)) {
       test(`${name} is answered with 200, allowed and unchanged, with its UID and a warning`, async () => {
         const [replica] = product.running();
-        const answer = await rawPost(`${replica?.url ?? ""}/mutate`, body, { ca: await authority() });
+        const answer = await rawPost(`${replica?.url ?? ""}/mutate`, body, { ca: await product.authority() });
         const response = responseOf(answer);
         assert.equal(answer.status, 200);
         assert.equal(response.allowed, true);
@@ -457,7 +463,7 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       const [replica] = product.running();
       for (const body of ["", "<html>", huge]) {
         const answer = await rawPost(`${replica?.url ?? ""}/validate-policy`, body, {
-          ca: await authority(),
+          ca: await product.authority(),
         });
         assert.deepEqual([answer.status, responseOf(answer).allowed], [200, true]);
       }
@@ -527,16 +533,6 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       await api.create({ ...rest, apiVersion, kind, metadata: { name, labels, annotations } } as typeof ref);
     }
   }
-
-  /** The CA that the API server is told to trust. */
-  async function authority(): Promise<string> {
-    const { stdout } = await cluster.kubectl([
-      "get",
-      "mutatingwebhookconfiguration/snapshot-retainer",
-      "-o=jsonpath={.webhooks[0].clientConfig.caBundle}",
-    ]);
-    return atob(stdout);
-  }
 });
 
 function decisionOf(reason: string): Record<string, string> {
@@ -551,26 +547,6 @@ function documentOf(policy: object): string {
 /** A document in YAML; the first of the lines is its third. */
 function documentText(...lines: readonly string[]): string {
   return ["apiVersion: snapshot-retainer.io/v1alpha1", "kind: RetentionPolicy", ...lines, ""].join("\n");
-}
-
-/** The review of a Backup's creation, as the API server sends it. */
-function aReview(object: unknown, uid: string = randomUUID()): string {
-  return JSON.stringify({
-    kind: "AdmissionReview",
-    apiVersion: "admission.k8s.io/v1",
-    request: {
-      uid,
-      kind: { group: "velero.io", version: "v1", kind: "Backup" },
-      resource: { group: "velero.io", version: "v1", resource: "backups" },
-      name: "a-backup",
-      namespace: "velero",
-      operation: "CREATE",
-      userInfo: { username: "alice" },
-      object,
-      oldObject: null,
-      dryRun: false,
-    },
-  });
 }
 
 function patchIn(patch: string | undefined): string {

@@ -38,6 +38,8 @@ export interface Product {
   /** Where the API server calls; like a Service, it leads to the replicas that are ready. */
   readonly url: string;
   startReplica(options?: ReplicaOptions): Promise<Replica>;
+  /** The CA that the API server is told to trust, PEM. */
+  authority(): Promise<string>;
   /** Applies a policy document into the ConfigMap, as kubectl does it; resolves when every replica has loaded it. */
   applyPolicy(policy: object): Promise<void>;
   stop(): Promise<void>;
@@ -96,6 +98,11 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     running: () => replicas.filter(isRunning),
     url,
     startReplica,
+    async authority() {
+      const bundle = "-o=jsonpath={.webhooks[0].clientConfig.caBundle}";
+      const configuration = "mutatingwebhookconfiguration/snapshot-retainer";
+      return atob((await cluster.kubectl(["get", configuration, bundle])).stdout);
+    },
     async applyPolicy(policy) {
       const document = { apiVersion: "snapshot-retainer.io/v1alpha1", kind: "RetentionPolicy", ...policy };
       const running = replicas.filter(isRunning);

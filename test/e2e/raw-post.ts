@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { request } from "node:https";
 import type { Agent } from "node:https";
 import type { IncomingHttpHeaders } from "node:http";
@@ -49,4 +50,41 @@ export async function rawPost(
 /** The response of an answer that is an AdmissionReview; throws where it is anything else. */
 export function responseOf({ body }: RawAnswer): z.infer<typeof Review>["response"] {
   return Review.parse(JSON.parse(body)).response;
+}
+
+/** What a review is about, beside the object itself. */
+interface Reviewed {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: unknown;
+  readonly [field: string]: unknown;
+}
+
+const Named = z.object({ name: z.string().default(""), namespace: z.string().default("") });
+
+/** The review of an object's creation, as the API server sends it; null is an object that it never sends. */
+export function aReview(
+  object: Reviewed | null,
+  uid: string = randomUUID(),
+  username: string = "alice",
+): string {
+  const { apiVersion, kind, metadata } = object ?? { apiVersion: "velero.io/v1", kind: "Backup" };
+  const [version = "", group = ""] = apiVersion.split("/").toReversed();
+  const { name = "", namespace = "velero" } = Named.safeParse(metadata).data ?? {};
+  return JSON.stringify({
+    kind: "AdmissionReview",
+    apiVersion: "admission.k8s.io/v1",
+    request: {
+      uid,
+      kind: { group, version, kind },
+      resource: { group, version, resource: `${kind.toLowerCase()}s` },
+      name,
+      namespace,
+      operation: "CREATE",
+      userInfo: { username },
+      object,
+      oldObject: null,
+      dryRun: false,
+    },
+  });
 }
