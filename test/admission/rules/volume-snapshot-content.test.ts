@@ -260,6 +260,11 @@ const clones: Record<string, Case> = {
     object: aCloneContent({ metadata: { labels: { [ALIAS]: "x", "velero.io/restore-name": "r" } } }),
     want: { code: "native_restore" },
   },
+  "by a tenant who calls it restored loses his forged labels": {
+    object: aCloneContent({ metadata: { labels: { [ALIAS]: "x", "velero.io/restore-name": "r" } } }),
+    by: TENANT,
+    want: removed(ALIAS),
+  },
   "by our own account is left": {
     object: aCloneContent({ metadata: { labels: { [RETAINED]: "true" } } }),
     by: OWN,

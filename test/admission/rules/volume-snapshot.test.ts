@@ -284,6 +284,13 @@ const clones: Record<string, Case> = {
     object: aCloneSnapshot({ metadata: { labels: { ...forgedLabels, "velero.io/restore-name": "r" } } }),
     want: { code: "native_restore" },
   },
+  "by a tenant who calls it restored loses his forged labels": {
+    object: aCloneSnapshot({
+      metadata: { namespace: "app", labels: { [ALIAS]: "x", "velero.io/restore-name": "r" } },
+    }),
+    by: TENANT,
+    want: forged("removed", { [ALIAS]: "(removed)" }),
+  },
   "with neither PVC nor content is left": {
     object: aCloneSnapshot({ spec: { source: {} } }),
     want: { code: "not_ours" },
