@@ -185,6 +185,7 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
     test("gets the policy's number, and nobody is warned", async () => {
       const { object, warnings, auditId } = await api.create(aBackup());
       assert.deepEqual(object.metadata.annotations, { [LIMIT]: "3" });
+      assert.deepEqual(object.metadata.labels, {});
       assert.deepEqual(warnings, []);
       assert.deepEqual((await auditOf(cluster, auditId)).ours, {
         code: "limit_set",
@@ -423,6 +424,7 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
       const original = await takeSnapshot(api, claim, await aStoredBackup());
       const name = aName("clone");
       const { snapshot, content } = await expose(api, original, name);
+      assert.notEqual(content.object.metadata.labels[ALIAS], undefined);
       const sent = aCloneContent({ name, of: original.content, ref: snapshot.object });
       assert.deepEqual(content.object.spec, sent.spec);
       assert.deepEqual(
@@ -515,9 +517,12 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
       const { snapshot } = await takeSnapshot(api, claim, backup);
       const { object, auditId } = await requestUpload(api, claim, snapshot, backup);
       const { labels, annotations } = object.metadata;
-      assert.equal(labels[ALIAS], snapshot.metadata.labels[ALIAS]);
-      assert.equal(labels[VOLUME], "shop.data");
-      assert.equal(labels["app"], undefined);
+      const { "velero.io/pvc-uid": _uid, ...others } = labels;
+      assert.deepEqual(others, {
+        "velero.io/backup-name": backup,
+        [ALIAS]: snapshot.metadata.labels[ALIAS],
+        [VOLUME]: "shop.data",
+      });
       assert.deepEqual(withoutInherited(annotations), {
         [RETAIN]: "true",
         "snapshot-retainer.io/limit": "3",
@@ -823,6 +828,10 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
       const acme = anAcmeSnapshot({ volume: "data", snapshotId: aName("snap") });
       const dry = await api.create(acme, { as: MOVER, dryRun: true });
       assert.match(dry.object.metadata.labels[ALIAS] ?? "", UUID);
+      const { object: kept } = await api.create(aBackup());
+      const change = { metadata: { annotations: { [LIMIT]: "1" } } };
+      const putBack = await api.patch(kept, change, { dryRun: true });
+      assert.match(putBack.warnings.join("\n"), /put back/);
       // What comes after it has arrived, so what it had left behind would have as well.
       const real = await api.create(aBackup({ annotations: { [LIMIT]: "7" } }));
       const wet = anAcmeSnapshot({ volume: "data", snapshotId: aName("snap") });
@@ -834,16 +843,19 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
         assert.match(await memory(), new RegExp(idOf(wet)));
       });
       assert.deepEqual(await eventsOf(manifest.metadata.name ?? ""), []);
+      assert.deepEqual(await eventsOf(kept.metadata.name), []);
       assert.doesNotMatch(await memory(), new RegExp(idOf(acme)));
     });
   });
 
   describe("a second pass", () => {
     test("of kubectl apply finds nothing to change", async () => {
-      const stdin = JSON.stringify(aBackup());
+      const manifest = aBackup();
+      const stdin = JSON.stringify(manifest);
       assert.match((await cluster.kubectl(["apply", "-f", "-"], { stdin })).stdout, / created/);
       const { stdout, stderr } = await cluster.kubectl(["apply", "-f", "-"], { stdin });
       assert.match(stdout, / unchanged/);
+      assert.equal((await api.read(manifest)).metadata.annotations[LIMIT], "3");
       assert.equal(stderr, "");
     });
 

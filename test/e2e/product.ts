@@ -57,6 +57,8 @@ export interface ProductOptions {
 export interface ReplicaOptions {
   /** How long to serve on after SIGTERM; 0 where left out. */
   readonly drainSeconds?: number;
+  /** Further flags; they win over the usual ones. */
+  readonly flags?: readonly string[];
 }
 
 /**
@@ -71,9 +73,9 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
   const service = await startService(port);
   const replicas: Replica[] = [];
   let documents = 0;
-  async function startReplica({ drainSeconds = 0 }: ReplicaOptions = {}): Promise<Replica> {
+  async function startReplica({ drainSeconds = 0, flags = [] }: ReplicaOptions = {}): Promise<Replica> {
     const [own = 0, probePort = 0] = await findPorts(2);
-    const launched = launch({ cluster, kubeconfig, port: own, probePort, drainSeconds });
+    const launched = launch({ cluster, kubeconfig, port: own, probePort, drainSeconds, flags });
     service.add({ port: own, probes: launched.probes });
     const replica = {
       ...launched,
@@ -182,9 +184,11 @@ interface LaunchOptions {
   readonly port: number;
   readonly probePort: number;
   readonly drainSeconds: number;
+  readonly flags: readonly string[];
 }
 
-function launch({ cluster, kubeconfig, port, probePort, drainSeconds }: LaunchOptions): Replica {
+function launch(options: LaunchOptions): Replica {
+  const { cluster, kubeconfig, port, probePort, drainSeconds, flags } = options;
   const log = join(cluster.directory, "logs", `webhook-${port}.log`);
   const file = openSync(log, "a");
   const args = [
@@ -197,6 +201,7 @@ function launch({ cluster, kubeconfig, port, probePort, drainSeconds }: LaunchOp
     ["--webhook-configuration", "snapshot-retainer"],
     ["--own-account", ACCOUNT],
     ["--drain-seconds", String(drainSeconds)],
+    flags,
   ].flat();
   const child = spawn(process.execPath, ["src/main.ts", "webhook", ...args], {
     stdio: ["ignore", file, file],
