@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { admit } from "../admission/handler.ts";
 import type { HandlerContext, Verdict } from "../admission/handler.ts";
 import { unchanged } from "../admission/outcome.ts";
-import type { Outcome } from "../admission/outcome.ts";
+import type { Code, Outcome } from "../admission/outcome.ts";
 import { decodeReview, encodeReview, findUid } from "../admission/review.ts";
 import type { AdmissionAnswer, AdmissionRequest, DecodedReview } from "../admission/review.ts";
 import { validatePolicy } from "../admission/validate-policy.ts";
@@ -46,18 +46,18 @@ export async function answerMutate(
   const start = options.clock();
   const decoded = decode(body);
   if (decoded.kind !== "request") {
-    const outcome = unchanged(decoded.code, `snapshot-retainer: unchanged, since ${decoded.message}`);
-    send(response, answerOf(decoded.uid, { outcome, patch: [], audited: false }));
+    const failed = failedOpen(decoded.code, decoded.message);
+    send(response, answerOf(decoded.uid, failed));
     options.onAnswered({
       kind: "unknown",
-      outcome,
+      outcome: failed.outcome,
       result: "failed_open",
       seconds: options.clock() - start,
       request: undefined,
     });
     return;
   }
-  const verdict = await withDeadline(admit(decoded.request, options.context()));
+  const verdict = await decide(decoded.request, options);
   send(response, answerOf(decoded.request.uid, verdict));
   options.onAnswered({
     kind: decoded.request.resource.resource,
@@ -114,6 +114,15 @@ function decode(body: Body): DecodedReview {
       };
 }
 
+async function decide(request: AdmissionRequest, options: AdmissionOptions): Promise<Verdict> {
+  try {
+    return await withDeadline(admit(request, options.context()));
+  } catch {
+    // `admit` answers for its rules itself: this is a bug outside them, and no reason to leave anybody waiting.
+    return failedOpen("internal_error", "of an internal error");
+  }
+}
+
 async function withDeadline(verdict: Promise<Verdict>): Promise<Verdict> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Verdict>((resolve) => {
@@ -124,11 +133,15 @@ async function withDeadline(verdict: Promise<Verdict>): Promise<Verdict> {
   return first;
 }
 
-const TOO_LATE: Verdict = {
-  outcome: unchanged("lookup_failed", "snapshot-retainer: unchanged, since the decision took too long"),
-  patch: [],
-  audited: false,
-};
+const TOO_LATE = failedOpen("lookup_failed", "the decision took too long");
+
+function failedOpen(code: Code, why: string): Verdict {
+  return {
+    outcome: unchanged(code, `snapshot-retainer: unchanged, since ${why}`),
+    patch: [],
+    audited: false,
+  };
+}
 
 function answerOf(uid: string, { outcome, patch, audited }: Verdict): AdmissionAnswer {
   return {

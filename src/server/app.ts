@@ -55,7 +55,10 @@ async function answer(handler: Handler, { request, response }: Exchange, options
     await handler(request, response, options);
   } catch (error) {
     options.onError(error);
-    response.destroy();
+    // An answer that was given still reaches its reader.
+    if (!response.writableEnded) {
+      response.destroy();
+    }
   }
 }
 
