@@ -69,7 +69,7 @@ function subjectOf(request: AdmissionRequest): EventSubject | undefined {
   const namespace = request.namespace ?? "";
   const apiVersion = group === "" ? version : `${group}/${version}`;
   const root = group === "" ? "/api" : "/apis";
-  const collection = namespace === "" ? resource : `namespaces/${namespace}/${resource}`;
+  const collection = namespace === "" ? resource : `namespaces/${encodeURIComponent(namespace)}/${resource}`;
   return name === ""
     ? undefined
     : {
@@ -78,6 +78,6 @@ function subjectOf(request: AdmissionRequest): EventSubject | undefined {
         namespace,
         name,
         uid: object.data?.metadata.uid,
-        path: `${root}/${apiVersion}/${collection}/${name}`,
+        path: `${root}/${apiVersion}/${collection}/${encodeURIComponent(name)}`,
       };
 }
