@@ -23,13 +23,19 @@ export interface TestServer {
 }
 
 /** Starts it; `context` is read for each request. */
-export async function startServer(context: () => HandlerContext = () => aContext()): Promise<TestServer> {
+export async function startServer(
+  context: () => HandlerContext = () => aContext(),
+  report?: (answer: Answered) => void,
+): Promise<TestServer> {
   const answered: Answered[] = [];
   const errors: unknown[] = [];
   const app = createApp({
     context,
     policyKey: POLICY_KEY,
-    onAnswered: (answer) => answered.push(answer),
+    onAnswered: (answer) => {
+      answered.push(answer);
+      report?.(answer);
+    },
     clock: () => 0,
     onError: (error) => errors.push(error),
   });
