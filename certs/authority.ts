@@ -120,15 +120,21 @@ async function publishTo(
   published: Published,
   { ref, bundle }: { ref: ConfigurationRef; bundle: string },
 ): Promise<void> {
-  const result = await publishBundle(webhooks, ref, bundle);
-  if (result === undefined) {
-    published.delete(ref);
+  const written = await publishBundle({
+    webhooks,
+    ref,
+    bundle,
+    onRead(found) {
+      if (found === undefined) published.delete(ref);
+      else published.set(ref, found);
+    },
+  });
+  if (!published.has(ref)) {
     throw new Error(
       `${ref.kind} "${ref.name}" does not exist, so the API server sends us nothing: install the chart, which brings it, or name another one with --webhook-configuration`,
     );
   }
-  published.set(ref, result);
-  if (result.written) log.info({ kind: ref.kind, name: ref.name }, "published the CA bundle");
+  if (written) log.info({ kind: ref.kind, name: ref.name }, "published the CA bundle");
 }
 
 /**
@@ -137,9 +143,7 @@ async function publishTo(
  */
 function isPublished(cert: string | undefined, published: Published, now: Date): boolean {
   if (cert === undefined || published.size === 0) return false;
-  const bundles = new Set(
-    [...published.values()].flatMap(({ webhooks }) => webhooks.map(({ bundle }) => bundle)),
-  );
+  const bundles = new Set([...published.values()].flat());
   return [...bundles].every((bundle) => isTrustedBy(cert, bundle, now));
 }
 

@@ -8,10 +8,16 @@ export interface ConfigurationRef {
   readonly name: string;
 }
 
-/** What a configuration held when it was last read: each webhook's caBundle in PEM, undefined where there is none. */
-export interface PublishedBundles {
-  readonly webhooks: readonly { readonly name: string; readonly bundle: string | undefined }[];
-  readonly written: boolean;
+/** What a configuration held when it was last read: the caBundle of each webhook in PEM, undefined where there is none. */
+export type PublishedBundles = readonly (string | undefined)[];
+
+/** What to publish, and where. */
+export interface Publication {
+  readonly webhooks: WebhooksPort;
+  readonly ref: ConfigurationRef;
+  readonly bundle: string;
+  /** Told what the configuration holds, whenever it is known, also when writing fails then; undefined when absent. */
+  readonly onRead: (found: PublishedBundles | undefined) => void;
 }
 
 /** The field manager under which the API server records that caBundle, and nothing but caBundle, is ours. */
@@ -44,22 +50,19 @@ interface Configuration {
 }
 
 /**
- * Makes every webhook of a configuration carry the bundle, writing only when one does not; gives what it then holds, and
- * undefined when the configuration is absent. Throws an Error with a remedy when the API server refuses.
+ * Makes every webhook of a configuration carry the bundle, writing only when one does not; says whether it wrote. Leaves
+ * an absent configuration absent. Throws an Error with a remedy when the API server refuses.
  */
-export async function publishBundle(
-  webhooks: WebhooksPort,
-  ref: ConfigurationRef,
-  bundle: string,
-): Promise<PublishedBundles | undefined> {
+export async function publishBundle({ webhooks, ref, bundle, onRead }: Publication): Promise<boolean> {
   for (let round = 1; ; round++) {
     const found = await call(ref, "read", () => findConfiguration(webhooks, ref));
-    if (found === undefined) return undefined;
-    const patch = patchDocument(found, bundle);
-    if (patch === undefined) return { webhooks: bundlesOf(found), written: false };
+    onRead(found === undefined ? undefined : bundlesOf(found));
+    const patch = found === undefined ? undefined : patchDocument(found, bundle);
+    if (patch === undefined) return false;
     try {
       const merged = await call(ref, "write caBundle into", () => patchConfiguration(webhooks, ref, patch));
-      return { webhooks: bundlesOf(merged), written: true };
+      onRead(bundlesOf(merged));
+      return true;
     } catch (error) {
       if (!(error instanceof PublishFailed) || error.status !== 409 || round === MAX_ROUNDS) throw error;
     }
@@ -88,11 +91,10 @@ export function patchDocument(
   };
 }
 
-function bundlesOf({ webhooks = [] }: Configuration): PublishedBundles["webhooks"] {
-  return webhooks.map(({ name, clientConfig: { caBundle } }) => ({
-    name,
-    bundle: caBundle === undefined ? undefined : Buffer.from(caBundle, "base64").toString(),
-  }));
+function bundlesOf({ webhooks = [] }: Configuration): PublishedBundles {
+  return webhooks.map(({ clientConfig: { caBundle } }) =>
+    caBundle === undefined ? undefined : Buffer.from(caBundle, "base64").toString(),
+  );
 }
 
 async function findConfiguration(

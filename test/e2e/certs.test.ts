@@ -106,6 +106,22 @@ kind: ClusterRoleBinding
 metadata: { name: retainer-certs }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: retainer-certs }
 subjects: [{ kind: ServiceAccount, name: ${ACCOUNT}, namespace: ${NAMESPACE} }]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: { name: reader, namespace: ${NAMESPACE} }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: retainer-reader }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: retainer-reader }
+subjects: [{ kind: ServiceAccount, name: reader, namespace: ${NAMESPACE} }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: retainer-reader }
+rules:
+  - { apiGroups: ["", admissionregistration.k8s.io], resources: ["*"], verbs: [get, list, watch] }
 `;
 
 let cluster: Cluster;
@@ -141,14 +157,17 @@ describe("certificates on a real control plane", { skip }, () => {
   });
 
   /** Starts a replica of its own: with a client of its own, and with no more rights than the chart grants. */
-  function startReplica(names: readonly string[] = ["127.0.0.1"]): CertificateSource {
+  function startReplica(
+    names: readonly string[] = ["127.0.0.1"],
+    credentials = kubeconfig,
+  ): CertificateSource {
     const log: CertificateLog = {
       info: () => undefined,
       warn: (fields) => void warnings.push(JSON.stringify(fields)),
       error: (fields) => assert.fail(JSON.stringify(fields)),
     };
     const replica = startAuthority({
-      ...createCertificatePorts(load(kubeconfig)),
+      ...createCertificatePorts(load(credentials)),
       namespace: NAMESPACE,
       secretName: "tls",
       names,
@@ -186,7 +205,8 @@ describe("certificates on a real control plane", { skip }, () => {
     for (const ref of refs)
       assert.deepEqual(await bundles(ref), [secret.text("ca.crt"), secret.text("ca.crt")]);
     await assertOneWriter("tls", begun);
-    // And none of them goes on writing.
+    // Nobody had anything to complain about, and none of them goes on writing.
+    assert.deepEqual(warnings, []);
     await sleep(3_000);
     assert.equal((await readSecret("tls")).resourceVersion, secret.resourceVersion);
   });
@@ -299,12 +319,12 @@ describe("certificates on a real control plane", { skip }, () => {
   });
 
   test("a reissued serving certificate is loaded by every replica without a restart, and nobody undoes it", async () => {
-    const old = await startServing();
+    const old = await startServing(["127.0.0.1", "old.example"]);
     const told: string[] = [];
     old.subscribe(({ cert }) => void told.push(cert));
-    const upgraded = startReplica(["127.0.0.1", "retainer.retainer.svc"]);
-    const wanted = ["127.0.0.1", "retainer.retainer.svc"];
-    await until("old replica serves both names", () => old.current()?.names.length === 2);
+    const upgraded = startReplica(["127.0.0.1", "new.example"]);
+    const wanted = ["127.0.0.1", "new.example", "old.example"];
+    await until("serving all names", () => old.current()?.names.length === wanted.length);
     assert.deepEqual(old.current()?.names.toSorted(), wanted);
     await until("published", () => old.published() && upgraded.published());
     const secret = await readSecret("tls");
@@ -356,24 +376,33 @@ describe("certificates on a real control plane", { skip }, () => {
   });
 
   test("missing rights are named, with what to grant, and nothing ends", async () => {
-    const replica = startAuthority({
-      ...createCertificatePorts(load(await cluster.kubeconfigFor(NAMESPACE, "default"))),
-      namespace: NAMESPACE,
-      secretName: "tls",
-      names: ["127.0.0.1"],
-      configurations: refs,
-      now: () => new Date(),
-      randomBytes,
-      log: quiet,
-      signal: new AbortController().signal,
-    });
-    replicas.push(replica);
+    const replica = startReplica(["127.0.0.1"], await cluster.kubeconfigFor(NAMESPACE, "default"));
     await until("a problem", () => replica.problem() !== undefined);
     assert.match(
       replica.problem() ?? "",
       /^cannot read Secret retainer\/tls: 403 Forbidden .*cannot get resource "secrets".*; grant the ServiceAccount get, list, watch and update/,
     );
     assert.equal(replica.current(), undefined);
+  });
+
+  test("is not published while a caBundle is missing and cannot be repaired", async () => {
+    await startServing();
+    const reader = startReplica(["127.0.0.1"], await cluster.kubeconfigFor(NAMESPACE, "reader"));
+    await until("published", () => reader.published());
+    assert.equal(reader.problem(), undefined);
+    await Promise.all(replicas.filter((replica) => replica !== reader).map((replica) => replica.stop()));
+    const [ref] = refs;
+    assert.ok(ref !== undefined);
+    const patch = [{ op: "remove", path: "/webhooks/1/clientConfig/caBundle" }];
+    await cluster.kubectl(["patch", ref.kind, ref.name, "--type=json", "-p", JSON.stringify(patch)]);
+    await until("not published", () => !reader.published() && reader.problem() !== undefined);
+    assert.match(
+      reader.problem() ?? "",
+      /^cannot write caBundle into MutatingWebhookConfiguration "retainer": 403 Forbidden .*; grant the ServiceAccount get, list, watch and patch/,
+    );
+    assert.notEqual(reader.current(), undefined);
+    const repairing = startReplica();
+    await until("published again", () => reader.published() && repairing.published());
   });
 
   test("an outage of the API server is survived, and what changed meanwhile is repaired", async () => {
