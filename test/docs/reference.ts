@@ -1,0 +1,114 @@
+import { readFile } from "node:fs/promises";
+import { format, resolveConfig } from "prettier";
+import { z } from "zod";
+import { CODES } from "../../src/admission/outcome.ts";
+import { DRIVER_CEILINGS, UNKNOWN_DRIVER_CEILING } from "../../src/policy/driver-ceilings.ts";
+import { RetentionPolicy } from "../../src/policy/schema.ts";
+
+/** The documents with tables that are written by this program, and the tables by their names in them. */
+const REFERENCES: ReadonlyMap<string, Readonly<Record<string, () => string>>> = new Map([
+  ["docs/policy.md", { fields: describeFields, ceilings: describeCeilings }],
+  ["docs/admission.md", { codes: describeCodes }],
+]);
+
+/** The documents that have such tables. */
+export const DOCUMENTS = [...REFERENCES.keys()];
+
+/** The document as it should be: its own text, with each table as the sources have it now. */
+export async function renderDocument(file: string): Promise<string> {
+  let text = await readFile(file, "utf8");
+  for (const [name, describe] of Object.entries(REFERENCES.get(file) ?? {})) {
+    text = replaceBetween(text, name, describe());
+  }
+  return format(text, { ...(await resolveConfig(file)), filepath: file });
+}
+
+function replaceBetween(text: string, name: string, table: string): string {
+  const [begin, end] = [`<!-- ${name}: written by test/docs/main.ts -->`, `<!-- end of ${name} -->`];
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from === -1 || to < from) throw new Error(`the document has no place for ${name}: ${begin} … ${end}`);
+  return `${text.slice(0, from + begin.length)}\n\n${table}\n${text.slice(to)}`;
+}
+
+function describeCodes(): string {
+  return table(
+    ["Code", "Meaning"],
+    Object.entries(CODES).map(([code, meaning]) => [`\`${code}\``, meaning]),
+  );
+}
+
+function describeCeilings(): string {
+  return table(
+    ["Driver", "Ceiling", "The storage's own limit for a volume"],
+    [
+      ...DRIVER_CEILINGS.map(({ driver, ceiling, hardLimit }) => [
+        `\`${driver}\``,
+        String(ceiling),
+        hardLimit,
+      ]),
+      ["any other", String(UNKNOWN_DRIVER_CEILING), "not known"],
+    ],
+  );
+}
+
+/** The part of JSON Schema that a policy's schema uses. */
+interface Field {
+  readonly type?: string | undefined;
+  readonly description?: string | undefined;
+  readonly default?: unknown;
+  readonly const?: string | undefined;
+  readonly enum?: readonly string[] | undefined;
+  readonly required?: readonly string[] | undefined;
+  readonly properties?: Readonly<Record<string, Field>> | undefined;
+  readonly additionalProperties?: boolean | Field | undefined;
+  readonly items?: Field | undefined;
+}
+
+const Field: z.ZodType<Field> = z.lazy(() =>
+  z.object({
+    type: z.string().optional(),
+    description: z.string().optional(),
+    default: z.json().optional(),
+    const: z.string().optional(),
+    enum: z.array(z.string()).optional(),
+    required: z.array(z.string()).optional(),
+    properties: z.record(z.string(), Field).optional(),
+    additionalProperties: z.union([z.boolean(), Field]).optional(),
+    items: Field.optional(),
+  }),
+);
+
+function describeFields(): string {
+  const schema = Field.parse(z.toJSONSchema(RetentionPolicy, { io: "input" }));
+  return table(["Field", "Type", "Default", "What it means"], rowsOf(schema, ""));
+}
+
+function rowsOf(schema: Field, prefix: string): string[][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const path = `${prefix}${name}`;
+    const isRequired = schema.required?.includes(name) === true;
+    const row = [`\`${path}\``, typeOf(field), defaultOf(field, isRequired), field.description ?? ""];
+    return [row, ...rowsOf(field, `${path}.`), ...rowsOf(field.items ?? {}, `${path}[].`)];
+  });
+}
+
+function typeOf(field: Field): string {
+  if (field.const !== undefined) return `\`${field.const}\``;
+  if (field.enum !== undefined) return field.enum.map((value) => `\`${value}\``).join(", ");
+  if (field.items !== undefined) return `list of ${typeOf(field.items)}s`;
+  if (typeof field.additionalProperties === "object") return `map to ${typeOf(field.additionalProperties)}s`;
+  return field.type ?? "";
+}
+
+function defaultOf(field: Field, isRequired: boolean): string {
+  if (isRequired) return "required";
+  return field.default === undefined ? "" : `\`${JSON.stringify(field.default)}\``;
+}
+
+function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [heading, heading.map(() => "---"), ...rows];
+  return lines
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`)
+    .join("");
+}
