@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, request } from "node:https";
+import type { RequestOptions, Server } from "node:https";
+import type { IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import { connect } from "node:tls";
+import { describe, test } from "node:test";
+import type { CertificateSource, ServingPair } from "../../certs/source.ts";
+import { createApp } from "../../src/server/app.ts";
+import { drain, listenPlain, listenTls, portOf } from "../../src/server/listen.ts";
+import { aContext } from "../builders/context.ts";
+import { aBackup } from "../builders/objects.ts";
+import { aRequestBody, aReview } from "../builders/request.ts";
+import { readResponse } from "../builders/response.ts";
+import { aHeld, someKeys } from "../certs/pair.ts";
+
+const names = ["snapshot-retainer.velero.svc", "127.0.0.1"];
+const keys = await someKeys();
+const held = aHeld(keys, { names, now: new Date() });
+const pair: ServingPair = {
+  cert: held.cert ?? "",
+  key: held.key ?? "",
+  ca: held.caCert,
+  notAfter: new Date(),
+  names,
+};
+const certificates: CertificateSource = {
+  current: () => pair,
+  subscribe: () => () => undefined,
+  published: () => true,
+  problem: () => undefined,
+  stop: async () => undefined,
+};
+const loopback = { host: "127.0.0.1", port: 0 };
+
+async function ourServer(stopping = new AbortController().signal): Promise<Server> {
+  return listenTls(ourApp(), { ...loopback, pair, certificates, stopping });
+}
+
+function ourApp(): ReturnType<typeof createApp> {
+  return createApp({
+    context: () => aContext(),
+    policyKey: "policy.yaml",
+    onAnswered: () => undefined,
+    clock: () => 0,
+    onError: () => undefined,
+  });
+}
+
+async function post(options: RequestOptions, body: string): Promise<{ text: string; connection: unknown }> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const own = { host: "127.0.0.1", method: "POST", path: "/mutate", ca: held.caCert };
+    const outgoing = request({ ...own, ...options }, resolve);
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+  return { text: await text(response), connection: response.headers.connection };
+}
+
+describe("the HTTPS server", () => {
+  const review = aReview(aRequestBody({ object: aBackup() }));
+
+  test("answers a caller who trusts its CA, several times on one connection", async () => {
+    const server = await ourServer();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    let connections = 0;
+    server.on("secureConnection", () => {
+      connections += 1;
+    });
+    for (const _again of [1, 2, 3]) {
+      const answer = await post({ port: portOf(server), agent }, review);
+      assert.equal(readResponse(answer.text).patch?.length, 1);
+    }
+    assert.equal(connections, 1);
+    agent.destroy();
+    await drain(server, 0);
+  });
+
+  test("takes TLS 1.2 and nothing older", async () => {
+    const server = await ourServer();
+    const options = { host: "127.0.0.1", port: portOf(server), ca: held.caCert };
+    const socket = connect({ ...options, minVersion: "TLSv1.2", maxVersion: "TLSv1.2" });
+    await once(socket, "secureConnect");
+    assert.equal(socket.getProtocol(), "TLSv1.2");
+    socket.destroy();
+    const old = connect({
+      ...options,
+      minVersion: "TLSv1",
+      maxVersion: "TLSv1.1",
+      ciphers: "DEFAULT@SECLEVEL=0",
+    });
+    await assert.rejects(
+      once(old, "secureConnect"),
+      /alert protocol version|wrong version|unsupported protocol/,
+    );
+    await drain(server, 0);
+  });
+
+  test("closes the connection of each answer once it is to stop", async () => {
+    const stopping = new AbortController();
+    const server = await ourServer(stopping.signal);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const options = { port: portOf(server), agent };
+    assert.equal((await post(options, review)).connection, "keep-alive");
+    stopping.abort();
+    const last = await post(options, review);
+    assert.equal(last.connection, "close");
+    assert.equal(readResponse(last.text).patch?.length, 1);
+    agent.destroy();
+    await drain(server, 0);
+  });
+
+  test("keeps idle connections longer than the API server does", async () => {
+    const server = await ourServer();
+    assert.ok(server.keepAliveTimeout > 90_000);
+    await drain(server, 0);
+  });
+});
+
+describe("drain", () => {
+  test("serves on for its time, lets what is under way end, and takes nothing new afterwards", async () => {
+    let finish: (() => void) | undefined;
+    const server = await listenPlain((incoming, response) => {
+      if (incoming.url === "/slow") {
+        finish = () => response.end("slow");
+      } else {
+        response.end("quick");
+      }
+    }, loopback);
+    const url = `http://127.0.0.1:${portOf(server)}`;
+    const slow = fetch(`${url}/slow`);
+    await until(() => finish !== undefined);
+    let drained = false;
+    const draining = drain(server, 150).then(() => {
+      drained = true;
+    });
+    assert.equal(await (await fetch(url)).text(), "quick");
+    await until(() => !server.listening);
+    await assert.rejects(fetch(url));
+    assert.equal(drained, false);
+    finish?.();
+    assert.equal(await (await slow).text(), "slow");
+    await draining;
+  });
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  const start = performance.now();
+  while (!holds()) {
+    assert.ok(performance.now() - start < 5_000);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+  }
+}
