@@ -14,14 +14,21 @@ import type { Rest } from "./rest.ts";
  */
 const REMEMBER_MS = 24 * 60 * 60 * 1000;
 /**
- * Most originals remembered. An entry takes about 600 bytes and etcd takes objects up to 1.5 MiB: a thousand stay
- * well below. Velero's own clones need none of this: their DataUpload remembers for them.
+ * Most originals remembered. An entry usually takes about 600 bytes: a thousand of them stay well below the limit of
+ * a ConfigMap. Velero's own clones need none of this: their DataUpload remembers for them.
  */
 const MOST = 1000;
+/**
+ * Most bytes of all entries. A ConfigMap takes 1 MiB of data, and a merge patch beyond that is refused for good: an
+ * eighth is left for what other replicas write before we hear of it. Entries with many labels take up to 20 KiB.
+ */
+const MOST_BYTES = 896 * 1024;
 /** Changes within this time are written together: a backup of many volumes would else write once for each. */
 const FLUSH_MS = 200;
 /** After a write failed. */
 const RETRY_MS = 5_000;
+/** Longest a write may take: the next one waits for it, and so does the end of the process. */
+const WRITE_MS = 10_000;
 
 const Entry = z.object({
   source: z.string(),
@@ -35,6 +42,8 @@ interface Remembered {
   readonly original: KnownOriginal;
   readonly seen: number;
   readonly text: string;
+  /** Bytes in the ConfigMap. */
+  readonly size: number;
 }
 
 /** What the memory needs from outside. */
@@ -55,7 +64,7 @@ export interface OriginalsMemory {
   remember(found: FoundOriginal): void;
   /** Takes in what the ConfigMap holds, as another replica or an earlier life wrote it. */
   load(data: Readonly<Record<string, string>>): void;
-  /** Writes what has not been written yet; resolves when it is safe. */
+  /** Writes what has not been written yet; resolves when it is safe, or its failure was reported. */
   flush(): Promise<void>;
 }
 
@@ -64,15 +73,21 @@ export function createOriginalsMemory(options: MemoryOptions): OriginalsMemory {
   const { signer, now } = options;
   const entries = new Map<string, Remembered>();
   const writer = createWriter(options);
+  let size = 0;
 
-  function put(key: string, entry: Remembered): void {
+  function drop(key: string): void {
+    size -= entries.get(key)?.size ?? 0;
     entries.delete(key);
+  }
+  function put(key: string, entry: Remembered): void {
+    drop(key);
     entries.set(key, entry);
+    size += entry.size;
   }
   function forgetOld(): void {
     for (const [key, { seen }] of entries) {
-      if (entries.size > MOST || now() - seen > REMEMBER_MS) {
-        entries.delete(key);
+      if (entries.size > MOST || size > MOST_BYTES || now() - seen > REMEMBER_MS) {
+        drop(key);
         writer.write(dataKey(key), null);
       }
     }
@@ -86,11 +101,9 @@ export function createOriginalsMemory(options: MemoryOptions): OriginalsMemory {
       if (entries.get(key)?.text === inherited || seen - created > REMEMBER_MS) {
         return;
       }
-      put(key, { original, seen, text: inherited });
-      writer.write(
-        dataKey(key),
-        JSON.stringify({ source, handle, seen: new Date(seen).toISOString(), inherited }),
-      );
+      const text = JSON.stringify({ source, handle, seen: new Date(seen).toISOString(), inherited });
+      put(key, { original, seen, text: inherited, size: Buffer.byteLength(text) });
+      writer.write(dataKey(key), text);
       forgetOld();
     },
     load(data) {
@@ -114,10 +127,16 @@ interface Writer {
 function createWriter(options: MemoryOptions): Writer {
   const unwritten = new Map<string, string | null>();
   let timer: NodeJS.Timeout | undefined;
+  let running = Promise.resolve();
   function flushAfter(delay: number): void {
     timer ??= setTimeout(() => void flush(), delay).unref();
   }
+  // One after another: else a slow write could undo a later one of the same key, and nobody could wait for it.
   async function flush(): Promise<void> {
+    running = running.then(writeBatch);
+    return running;
+  }
+  async function writeBatch(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
     const batch = Object.fromEntries(unwritten);
@@ -156,6 +175,7 @@ function readEntry(text: string, signer: Signer): { key: string; entry: Remember
             original: { inherited: document, labels: document.labels },
             seen: Date.parse(seen),
             text: inherited,
+            size: Buffer.byteLength(text),
           },
         };
   } catch {
@@ -178,6 +198,7 @@ async function write(
     await rest.call("PATCH", `${path}/${name}`, {
       body: { data },
       contentType: "application/merge-patch+json",
+      signal: AbortSignal.timeout(WRITE_MS),
     });
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) {
@@ -197,5 +218,6 @@ async function create(
   const present = Object.fromEntries(Object.entries(data).filter(([, text]) => text !== null));
   await rest.call("POST", path, {
     body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name, labels }, data: present },
+    signal: AbortSignal.timeout(WRITE_MS),
   });
 }
