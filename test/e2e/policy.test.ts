@@ -92,15 +92,15 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       );
     });
 
-    test("on every replica", async () => {
+    test("on every replica", async (context) => {
       const second = await product.startReplica();
+      context.after(async () => second.stop());
       await second.ready();
       await product.applyPolicy({ snapshotsToRetain: 6 });
       for (const { url } of product.running()) {
         const answer = await rawPost(`${url}/mutate`, aReview(aBackup()), { ca: await product.authority() });
         assert.match(patchIn(responseOf(answer).patch), /data-mover-snapshot-to-retain":"6"/);
       }
-      await second.stop();
     });
   });
 
@@ -350,9 +350,10 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
   });
 
   describe("a replica", () => {
-    test("is not ready without a policy, says so, answers all the same, and is ready as soon as there is one", async () => {
+    test("is not ready without a policy, says so, answers all the same, and is ready as soon as there is one", async (context) => {
       await api.remove(POLICY_REF);
       const replica = await product.startReplica();
+      context.after(async () => replica.stop());
       await eventually("only the policy is missing", async () => {
         const response = await fetch(`${replica.probes}/readyz`);
         assert.equal(response.status, 503);
@@ -370,10 +371,9 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       assert.match((warnings ?? []).join("\n"), /no valid policy has been loaded yet/);
       await product.applyPolicy({ snapshotsToRetain: 3 });
       await replica.ready();
-      await replica.stop();
     });
 
-    test("takes policy and certificate from files where it is told to, and follows both", async () => {
+    test("takes policy and certificate from files where it is told to, and follows both", async (context) => {
       const files = await mkdtemp(join(cluster.directory, "files-"));
       const [certFile, keyFile] = [join(files, "tls.crt"), join(files, "tls.key")];
       const policy = join(files, "policy.yaml");
@@ -393,6 +393,7 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
         `--policy-file=${policy}`,
       ];
       const replica = await product.startReplica({ flags });
+      context.after(async () => replica.stop());
       await replica.ready();
       async function answerTrusting(ca: string): Promise<string> {
         return patchIn(responseOf(await rawPost(`${replica.url}/mutate`, aReview(aBackup()), { ca })).patch);
@@ -404,7 +405,6 @@ describe("the policy on a real control plane", { skip, timeout: 240_000 }, () =>
       await eventually("the new policy is in force", async () =>
         assert.match(await answerTrusting(second), /:"12"/),
       );
-      await replica.stop();
     });
 
     test("that is stopped is not ready at once, serves on, tells its callers to go, and ends with status 0", async () => {
