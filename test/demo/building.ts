@@ -19,6 +19,8 @@ export interface BuildingOptions {
 interface Seen {
   isTouring: boolean;
   isBuilt: boolean;
+  /** Built, or failed. */
+  isOver: boolean;
   last?: BuildProgress;
 }
 
@@ -26,7 +28,7 @@ interface Seen {
 export async function buildWhileTouring(options: BuildingOptions): Promise<Binaries | undefined> {
   const { screen, progress, signal } = options;
   const print = createProgressPrinter(progress);
-  const seen: Seen = { isTouring: true, isBuilt: false };
+  const seen: Seen = { isTouring: true, isBuilt: false, isOver: false };
   function onProgress(now: BuildProgress): void {
     seen.last = now;
     if (!seen.isTouring) print(now);
@@ -35,14 +37,17 @@ export async function buildWhileTouring(options: BuildingOptions): Promise<Binar
   building.then(
     () => {
       seen.isBuilt = true;
+      seen.isOver = true;
     },
-    // It is looked at below, after the tour.
-    () => undefined,
+    // Why is looked at below, after the tour.
+    () => {
+      seen.isOver = true;
+    },
   );
   const review = await reviewExamples(screen, signal);
   showTour(screen, review, { inShort: seen.isBuilt });
   seen.isTouring = false;
-  if (seen.last !== undefined && !seen.isBuilt) {
+  if (seen.last !== undefined && !seen.isOver) {
     screen.title(
       "Meanwhile the control plane is built from source, once: etcd, Kubernetes, the snapshot components",
     );
@@ -52,7 +57,7 @@ export async function buildWhileTouring(options: BuildingOptions): Promise<Binar
     return await building;
   } catch (error) {
     if (!(error instanceof GoMissing)) throw error;
-    screen.print(describeWithoutGo(error));
+    screen.say(describeWithoutGo(error));
     return undefined;
   }
 }

@@ -64,7 +64,7 @@ async function playOn(cluster: Cluster, { screen, keep, signal, startedAt }: Pla
     screen.say("Below, - is what somebody sent to the API server and + is what it stored instead.");
     const stage = await setStage({ screen, cluster, steps: STEPS, signal });
     await tellStory(stage);
-    screen.print(describeEnd({ steps: STEPS, seconds: (performance.now() - startedAt) / 1000 }));
+    screen.say(describeEnd({ steps: STEPS, seconds: (performance.now() - startedAt) / 1000, keep }));
     if (keep) {
       screen.print(describeUse(cluster, stage.files));
       // What stands in for a Service keeps this process alive, and ends with it.

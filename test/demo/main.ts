@@ -5,6 +5,8 @@ import { createScreen } from "./screen.ts";
 /** Ended by a signal: 128 and the number of SIGINT, as a shell has it. */
 const INTERRUPTED = 130;
 
+const STOPPED = "\nStopped; nothing is left running.\n";
+
 async function run(environment: NodeJS.ProcessEnv): Promise<number> {
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -14,17 +16,17 @@ async function run(environment: NodeJS.ProcessEnv): Promise<number> {
   const { signal } = interrupted;
   try {
     await showDemo({ screen: createScreen(process.stdout), progress: process.stdout, keep, signal });
+    // Where the cluster was left up, this is how it is to end.
+    if (signal.aborted) process.stdout.write(STOPPED);
     return 0;
   } catch (error) {
-    if (signal.aborted) return stopped();
+    if (signal.aborted) {
+      process.stdout.write(STOPPED);
+      return INTERRUPTED;
+    }
     process.stderr.write(`\n${describe(error)}\n`);
     return 1;
   }
-}
-
-function stopped(): number {
-  process.stdout.write("\nStopped; nothing is left running.\n");
-  return INTERRUPTED;
 }
 
 function describe(error: unknown): string {

@@ -9,8 +9,16 @@ export const INTRODUCTION =
   "Velero. This demo shows its webhook, which marks every object of a backup so that nobody has to guess later which " +
   "snapshot is whose, and how many to keep.";
 
+/** How the demo ended. */
+interface End {
+  readonly steps: number;
+  readonly seconds: number;
+  /** The cluster stays up, and how to use it comes next. */
+  readonly keep: boolean;
+}
+
 /** What was seen, and what this version does not do. */
-export function describeEnd({ steps, seconds }: { steps: number; seconds: number }): string {
+export function describeEnd({ steps, seconds, keep }: End): string {
   return `
 
 Seen in ${steps} steps and ${Math.round(seconds)} seconds, on a real Kubernetes control plane:
@@ -21,11 +29,8 @@ Seen in ${steps} steps and ${Math.round(seconds)} seconds, on a real Kubernetes 
   - nobody can forge those marks
   - the policy changes while everything runs, and a wrong one is refused
 
-This version makes these marks and guards them. What they are for comes in the next ones: keeping the newest
-snapshots, deleting the oldest, restoring from a kept one. Until then Velero deletes a snapshot when its data is copied.
-
-Next: README.md, make demo KEEP=1 to try for yourself on this cluster, make test.
-`;
+This version makes these marks and guards them. What they are for comes in the next ones: keeping the newest \
+snapshots, deleting the oldest, restoring from a kept one. Until then Velero deletes a snapshot when its data is copied.${keep ? "" : "\n\nNext: README.md, make demo KEEP=1 to try for yourself on this cluster, make test."}`;
 }
 
 /** What is missing, and what can be done without it. */
@@ -33,8 +38,7 @@ export function describeWithoutGo(error: GoMissing): string {
   return `
 That was the offline tour. The rest of the demo runs on a real control plane.
 ${error.message}
-Then run make demo again; it needs nothing else.
-`;
+Then run make demo again; it needs nothing else.`;
 }
 
 /** How to use the cluster that was left up. */
@@ -43,7 +47,8 @@ export function describeUse(cluster: Cluster, files: string): string {
 The cluster stays up until Ctrl-C in this terminal. In another one:
 
   export KUBECONFIG=${cluster.kubeconfig}
-  alias kubectl=${cluster.binaries.kubectl} helm=${cluster.binaries.helm}
+  alias kubectl=${cluster.binaries.kubectl}
+  alias helm=${cluster.binaries.helm}
   kubectl get volumesnapshotcontents --show-labels
   kubectl --namespace snapshot-retainer edit configmap snapshot-retainer-policy
   curl ${cluster.array.url}/state                    what the storage array holds

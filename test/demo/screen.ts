@@ -12,7 +12,7 @@ export interface ScreenOutput {
 export interface Screen {
   readonly hasColors: boolean;
   title(text: string): void;
-  /** Prose, folded to the width. */
+  /** Prose, each line folded to the width. */
   say(text: string): void;
   /** What the change just shown means, in one sentence. */
   conclude(text: string): void;
@@ -44,7 +44,11 @@ export function createScreen(output: ScreenOutput): Screen {
   return {
     hasColors,
     title: (text) => lines(TITLE, ["", "", fold(text, width, "").join("\n")]),
-    say: (text) => lines(undefined, fold(text, width, "")),
+    say: (text) =>
+      lines(
+        undefined,
+        text.split("\n").flatMap((line) => fold(line, width, hang(line))),
+      ),
     conclude: (text) => lines("bold", ["", ...fold(`=> ${text}`, width, "   ")]),
     command: (text) => lines("cyan", ["", ...fold(`$ ${text}`, width, "    ", INDENT)]),
     output: (text) => {
@@ -86,6 +90,12 @@ function fold(text: string, width: number, indent: string, first = ""): string[]
     }
   }
   return [...folded, line];
+}
+
+/** The indentation under which a folded line goes on: its own, and beside the dash of a list. */
+function hang(line: string): string {
+  const [start = ""] = /^ *(- )?/.exec(line) ?? [];
+  return " ".repeat(start.length);
 }
 
 /** Cuts what does not fit, and says so by an ellipsis. */
