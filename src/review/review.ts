@@ -35,7 +35,7 @@ export interface ReviewOptions {
 /**
  * On a manifest: who sends it, for files that tell a story with several accounts. It is taken off before the review.
  */
-export const AS_ANNOTATION = "review.snapshot-retainer.io/as";
+const AS_ANNOTATION = "review.snapshot-retainer.io/as";
 
 /** Aliases are random in a cluster; here they count up, so that the same input gives the same output. */
 const FIRST_ALIAS = "00000000-0000-4000-8000-";
