@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { availableBinaries } from "../cluster/availability.ts";
+
+const { skip } = await availableBinaries("demo");
+
+test(
+  "the demo shows every step, leaves the cluster up with KEEP=1, and ends without a trace",
+  { skip },
+  async () => {
+    const demo = spawn(process.execPath, ["test/demo/main.ts"], { env: { ...process.env, KEEP: "1" } });
+    const ended = new Promise<number | null>((resolve) => demo.once("close", resolve));
+    let text = "";
+    for (const stream of [demo.stdout, demo.stderr]) {
+      stream.setEncoding("utf8").on("data", (part: string) => (text += part));
+    }
+    demo.stdout.on("data", () => {
+      if (text.includes("The logs: ")) demo.kill("SIGINT");
+    });
+    assert.equal(await ended, 0, text);
+
+    assert.deepEqual(text.match(/^\d\/9/gm), ["1/9", "2/9", "3/9", "4/9", "5/9", "6/9", "7/9", "8/9", "9/9"]);
+    assert.match(text, /Warning: .*data-mover-snapshot-to-retain: 7 was replaced by 3/);
+    assert.match(text, /^ {2}\+ {3}backup\.velero\.io\/data-mover-snapshot-to-retain: 2$/m);
+    assert.match(text, /line 4: snapshotToRetain:\s+unknown field/);
+    assert.match(text, /a new Backup would\s+get 2/);
+    assert.equal(text.match(/^ {2}\+ {3}velero\.io\/snapshot-volume-name: prod-shop\.data$/gm)?.length, 5);
+    assert.ok(!text.includes("\u001B"), "plain where there is no terminal");
+
+    const directory = dirname(/export KUBECONFIG=(\S+)/.exec(text)?.[1] ?? "");
+    assert.notEqual(directory, ".");
+    assert.ok(!existsSync(directory), `${directory} is left behind`);
+    const { stdout: processes } = await promisify(execFile)("ps", ["-eo", "args"]);
+    assert.ok(!processes.includes(directory), "a process is left behind");
+  },
+);
