@@ -981,7 +981,16 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
       const { snapshot, content } = await takeSnapshot(api, claim, await aStoredBackup());
       assert.equal(snapshot.metadata.labels[VOLUME], claim.metadata.uid);
       assert.equal(content.metadata.labels[VOLUME], claim.metadata.uid);
-      await product.applyPolicy(POLICY);
+    });
+
+    test("has no label on a snapshot whose claim is gone under `volumeName: uid`, nor one that was forged", async () => {
+      await product.applyPolicy({ ...POLICY, volumeName: "uid" });
+      const gone = { ...forgedClaim, metadata: { ...forgedClaim.metadata, name: "gone" } };
+      const backup = await aStoredBackup();
+      const { object, warnings } = await api.create(aVolumeSnapshot({ claim: gone, backup }), { as: VELERO });
+      assert.deepEqual(object.metadata.labels, { app: "evil", "velero.io/backup-name": backup });
+      assert.match(warnings.join("\n"), /PVC shop\/gone was not found/);
+      assert.match(warnings.join("\n"), /removed: only Velero/);
     });
   });
 

@@ -163,7 +163,8 @@ function decideOriginal(
   const volumeName = volumeNameOf(policy, volume, claim?.metadata.uid);
   if (volumeName === undefined) {
     const warning = `snapshot-retainer: PVC ${volume.namespace}/${volume.name} was not found, so this snapshot gets no labels`;
-    return unchanged("identity_missing", warning);
+    const forged = removeForged(request, surroundings.policyLocation);
+    return { ...(forged ?? unchanged("identity_missing")), warnings: [warning, ...(forged?.warnings ?? [])] };
   }
   const inherited = describeOriginal(
     {
