@@ -484,6 +484,21 @@ describe("admission on a real control plane", { skip, timeout: 240_000 }, () => 
       assert.equal(snapshot.object.metadata.labels[VOLUME], "shop.data");
     });
 
+    test("the handle alone, also for a clone made before its content, once the two are bound", async () => {
+      const name = aName("mover");
+      const { object: early } = await api.create(aCloneSnapshot({ name, namespace: "acme-mover" }), {
+        as: MOVER,
+      });
+      assert.deepEqual(early.metadata.labels, {});
+      const ref = { namespace: "acme-mover", name };
+      await api.create(aCloneContent({ name, of: byHandle.content, ref }), { as: MOVER });
+      await eventually(`${name} is labelled`, async () => {
+        const { labels } = (await api.read(early)).metadata;
+        assert.equal(labels[ALIAS], byHandle.content.metadata.labels[ALIAS]);
+        assert.equal(labels[VOLUME], "shop.data");
+      });
+    });
+
     test("the memory of an original that is gone, also after every replica was killed", async () => {
       const original = await takeSnapshot(api, claim, await aStoredBackup());
       await api.patch(original.content, { metadata: { labels: { [ADDED]: "2036" } } });

@@ -82,10 +82,15 @@ request.namespace in {{ include "snapshot-retainer.cel.strings" .Values.policy.v
 {{ include "snapshot-retainer.cel.carriesReserved" . }}
 {{- end -}}
 
-{{/* Velero claims the members of a VolumeGroupSnapshot late, by adding its label: that update is their creation to us. */}}
+{{/*
+Velero claims the members of a VolumeGroupSnapshot late, by adding its label: that update is their creation to us. So is,
+for a clone that was made before its content, the one by which the snapshot controller adds its finalizers.
+*/}}
 {{- define "snapshot-retainer.cel.volumeSnapshotUpdated" -}}
 request.operation != "UPDATE" ||
 (object.metadata.?labels[?"velero.io/backup-name"].hasValue() && !oldObject.metadata.?labels[?"velero.io/backup-name"].hasValue()) ||
+(object.?spec.?source.?volumeSnapshotContentName.hasValue() && !object.metadata.?labels[?"velero.io/snapshot-alias-name"].hasValue() &&
+ object.metadata.?finalizers != oldObject.metadata.?finalizers) ||
 {{ include "snapshot-retainer.cel.changesReserved" . }}
 {{- end -}}
 

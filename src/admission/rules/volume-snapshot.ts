@@ -1,4 +1,4 @@
-import { VELERO_BACKUP_NAME_LABEL, VELERO_RESTORE_NAME_LABEL } from "../../kube/keys.ts";
+import { ALIAS_LABEL, VELERO_BACKUP_NAME_LABEL, VELERO_RESTORE_NAME_LABEL } from "../../kube/keys.ts";
 import { toLabelValue } from "../../kube/label-value.ts";
 import { valueOf, VolumeSnapshot } from "../../kube/objects.ts";
 import type {
@@ -66,8 +66,11 @@ async function gather(
   lookup: Lookup,
   surroundings: Surroundings,
 ): Promise<VolumeSnapshotRelated> {
-  if (request.account === "own" || (request.operation === "UPDATE" && !isClaimed(request))) {
+  if (request.account === "own") {
     return {};
+  }
+  if (request.operation === "UPDATE" && !isClaimed(request)) {
+    return isLateClone(request) ? gatherForClone(request, lookup) : {};
   }
   switch (roleOf(request, surroundings)) {
     case "original":
@@ -119,7 +122,7 @@ function decide(
     return unchanged("being_deleted");
   }
   if (request.operation === "UPDATE" && !isClaimed(request)) {
-    return protect(request, SNAPSHOT_KEYS, surroundings.policyLocation);
+    return decideUpdate(request, related, surroundings);
   }
   if (request.account === "own") {
     return unchanged("own_account");
@@ -134,6 +137,29 @@ function decide(
     case "other":
       return removeForged(request, surroundings.policyLocation) ?? unchanged("not_ours");
   }
+}
+
+/**
+ * A clone may be made before its content, whose handle alone tells what it is a clone of. The snapshot-controller
+ * then puts its finalizers on the clone once it found the content: that update is the clone's second chance.
+ */
+function isLateClone({ operation, object, oldObject }: Request<VolumeSnapshot>): boolean {
+  const labelled = valueOf(oldObject?.metadata.labels, ALIAS_LABEL) !== undefined;
+  return operation === "UPDATE" && !labelled && object.spec.source.volumeSnapshotContentName !== undefined;
+}
+
+function decideUpdate(
+  request: Request<VolumeSnapshot>,
+  related: VolumeSnapshotRelated,
+  surroundings: Surroundings,
+): Outcome {
+  const { content, original } = related;
+  const ref = content?.spec.volumeSnapshotRef;
+  // The content is bound to this very snapshot; anyone may name a content that is not theirs.
+  const isBound = ref?.namespace === request.namespace && ref.name === request.name;
+  return isLateClone(request) && isBound && original !== undefined
+    ? decideClone(request, { original }, surroundings)
+    : protect(request, SNAPSHOT_KEYS, surroundings.policyLocation);
 }
 
 /** Velero claims a member of a VolumeGroupSnapshot by adding its backup label (velero pvc_action.go). */
