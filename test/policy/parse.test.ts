@@ -51,6 +51,23 @@ const invalid: Record<string, readonly [text: string, ...sentences: string[]]> =
     aPolicyText("rules:", "  - name: a", "    snapshotsToRetain: 1", "    when:", "      driver: x.io"),
     "line 7: rules[0].when.driver: unknown field",
   ],
+  "an unknown field beside a rule's number": [
+    aPolicyText("rules:", "  - { name: a, when: {}, snapshotsToRetain: 1, limit: 2 }"),
+    "line 4: rules[0].limit: unknown field",
+  ],
+  "unknown fields in every other part": [
+    aPolicyText(
+      "ceilings: { pools: {} }",
+      "velero: { namespace: velero }",
+      "dataMovers: { account: x }",
+      ...sao,
+      "    labels: {}",
+    ),
+    "line 3: ceilings.pools: unknown field",
+    "line 4: velero.namespace: unknown field",
+    "line 5: dataMovers.account: unknown field",
+    "line 13: snapshotAssociatedObjects[0].labels: unknown field",
+  ],
   "several problems, in the order of their lines": [
     aPolicyText("rules:", "  - name: a", "    when: { zone: x }", "mode: strict"),
     "line 4: rules[0].snapshotsToRetain: is required",
