@@ -127,7 +127,8 @@ rules:
 let cluster: Cluster;
 let kubeconfig: string;
 
-describe("certificates on a real control plane", { skip }, () => {
+// Two minutes on an idle machine; the limit makes a hanging test a failed one.
+describe("certificates on a real control plane", { skip, timeout: 600_000 }, () => {
   let server: Server;
   let replicas: CertificateSource[];
   let warnings: string[];
