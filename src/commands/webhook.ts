@@ -43,6 +43,12 @@ interface Parts {
 }
 
 /**
+ * Longest that a decision may take: two thirds of the five seconds that the API server waits, so that there is
+ * time to say why nothing was changed.
+ */
+const DEADLINE_MS = 3_300;
+
+/**
  * Runs the webhook until `signal` aborts, then drains: not ready at once, serving on for the drain time.
  * Throws `ConfigError` for flags that cannot work.
  */
@@ -122,6 +128,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
       ownAccounts: config.ownAccount,
     }),
     policyKey: POLICY_KEY,
+    deadlineMs: DEADLINE_MS,
     onAnswered: createReport(parts),
     clock: () => performance.now() / 1000,
     onError,

@@ -147,7 +147,14 @@ class TrimmingWatch<T extends Cached> extends Watch {
         callback(phase, hold(kept), undefined);
       }
     }
-    return super.watch(path, { ...query, allowWatchBookmarks: true }, pass, done);
+    try {
+      return await super.watch(path, { ...query, allowWatchBookmarks: true }, pass, done);
+    } catch (error) {
+      // The informer calls this while reconnecting and waits for nothing: a token that cannot be read at that moment
+      // would end the process as an unhandled rejection.
+      done(error);
+      return new AbortController();
+    }
   }
 }
 

@@ -25,16 +25,12 @@ export interface AdmissionOptions {
   /** Read for each request, so that a new policy is in force at once. */
   readonly context: () => HandlerContext;
   readonly policyKey: string;
+  /** Longest that a decision may take before the request is allowed unchanged, in milliseconds. */
+  readonly deadlineMs: number;
   readonly onAnswered: (answered: Answered) => void;
   /** Seconds from an arbitrary start, for durations. */
   readonly clock: () => number;
 }
-
-/**
- * Longest that a decision may take: two thirds of the five seconds that the API server waits, so that there is
- * time to say why nothing was changed.
- */
-const DEADLINE_MS = 3_300;
 
 /** Answers POST /mutate: always 200 with an AdmissionReview that allows, whatever comes in. */
 export async function answerMutate(
@@ -116,17 +112,17 @@ function decode(body: Body): DecodedReview {
 
 async function decide(request: AdmissionRequest, options: AdmissionOptions): Promise<Verdict> {
   try {
-    return await withDeadline(admit(request, options.context()));
+    return await withDeadline(admit(request, options.context()), options.deadlineMs);
   } catch {
     // `admit` answers for its rules itself: this is a bug outside them, and no reason to leave anybody waiting.
     return failedOpen("internal_error", "of an internal error");
   }
 }
 
-async function withDeadline(verdict: Promise<Verdict>): Promise<Verdict> {
+async function withDeadline(verdict: Promise<Verdict>, deadlineMs: number): Promise<Verdict> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Verdict>((resolve) => {
-    timer = setTimeout(() => resolve(TOO_LATE), DEADLINE_MS);
+    timer = setTimeout(() => resolve(TOO_LATE), deadlineMs);
   });
   const first = await Promise.race([verdict, late]);
   clearTimeout(timer);

@@ -186,7 +186,12 @@ describe("for any object of any kind by any account", () => {
       if (parts.oldObject === undefined || kind === "Backup" || [VELERO, OWN].includes(parts.by)) {
         return;
       }
-      const { patch } = await admit(aRequest(parts), context);
+      const { patch, outcome } = await admit(aRequest(parts), context);
+      if (outcome.code === "inherited") {
+        // A clone that was made before its content: what it gets is ours, whoever's update brings it.
+        assert.equal(kind, "VolumeSnapshot");
+        return;
+      }
       assert.deepEqual(reservedOf(applied(parts.object, patch)), reservedOf(parts.oldObject));
     });
   });

@@ -44,6 +44,7 @@ export function createOurs(): RequestListener {
       },
     }),
     policyKey: "policy.yaml",
+    deadlineMs: 3_300,
     onAnswered: createReport({ metrics, log, events: { record: () => undefined } }),
     clock: () => performance.now() / 1000,
     onError: (error) => log.error({ error }, "failed"),

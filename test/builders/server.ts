@@ -22,6 +22,9 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
+/** Long for any look-up of a test, short for a test to wait for. */
+const DEADLINE_MS = 1_000;
+
 /** Starts it; `context` is read for each request. */
 export async function startServer(
   context: () => HandlerContext = () => aContext(),
@@ -32,6 +35,7 @@ export async function startServer(
   const app = createApp({
     context,
     policyKey: POLICY_KEY,
+    deadlineMs: DEADLINE_MS,
     onAnswered: (answer) => {
       answered.push(answer);
       report?.(answer);

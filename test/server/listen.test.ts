@@ -42,6 +42,7 @@ function ourApp(): ReturnType<typeof createApp> {
   return createApp({
     context: () => aContext(),
     policyKey: "policy.yaml",
+    deadlineMs: 3_300,
     onAnswered: () => undefined,
     clock: () => 0,
     onError: () => undefined,
