@@ -145,7 +145,9 @@ function decide(
  */
 function isLateClone({ operation, object, oldObject }: Request<VolumeSnapshot>): boolean {
   const labelled = valueOf(oldObject?.metadata.labels, ALIAS_LABEL) !== undefined;
-  return operation === "UPDATE" && !labelled && object.spec.source.volumeSnapshotContentName !== undefined;
+  const restored = valueOf(oldObject?.metadata.labels, VELERO_RESTORE_NAME_LABEL) !== undefined;
+  const ofContent = object.spec.source.volumeSnapshotContentName !== undefined;
+  return operation === "UPDATE" && !labelled && !restored && ofContent;
 }
 
 function decideUpdate(

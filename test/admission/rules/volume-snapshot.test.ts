@@ -361,7 +361,68 @@ const updates: Record<string, Case> = {
   },
 };
 
+const knownOriginal = { inherited: aContentDocument(), labels: {} };
+const bound: VolumeSnapshotRelated = {
+  content: VolumeSnapshotContent.parse(aCloneContent()),
+  original: knownOriginal,
+};
+const finalized = { object: aCloneSnapshot(), oldObject: aCloneSnapshot(), by: SNAPSHOT_CONTROLLER };
+const late: Record<string, Case> = {
+  "inherits once the two are bound": {
+    ...finalized,
+    related: bound,
+    want: given("inherited", aContentDocument({ kind: "VolumeSnapshot", labels: {} })),
+  },
+  "does not inherit from a content that is bound to another snapshot": {
+    ...finalized,
+    related: {
+      ...bound,
+      content: VolumeSnapshotContent.parse(
+        aCloneContent({ spec: { volumeSnapshotRef: { name: "nightly-1-b4c5d", namespace: "app" } } }),
+      ),
+    },
+    want: { code: "already_set" },
+  },
+  "does not inherit from a content that is bound to a snapshot of another name": {
+    ...finalized,
+    related: {
+      ...bound,
+      content: VolumeSnapshotContent.parse(
+        aCloneContent({ spec: { volumeSnapshotRef: { name: "other", namespace: "velero" } } }),
+      ),
+    },
+    want: { code: "already_set" },
+  },
+  "does not inherit without a known original": {
+    ...finalized,
+    related: { ...bound, original: undefined },
+    want: { code: "already_set" },
+  },
+  "does not inherit again when it has its labels": {
+    ...finalized,
+    oldObject: aCloneSnapshot({ metadata: { labels: identity } }),
+    object: aCloneSnapshot({ metadata: { labels: identity } }),
+    related: bound,
+    want: { code: "already_set" },
+  },
+  "is left where it belongs to a native restore": {
+    ...finalized,
+    oldObject: aCloneSnapshot({ metadata: { labels: { "velero.io/restore-name": "r" } } }),
+    object: aCloneSnapshot({ metadata: { labels: { "velero.io/restore-name": "r" } } }),
+    related: bound,
+    want: { code: "already_set" },
+  },
+  "believes nothing that its update adds": {
+    ...finalized,
+    object: aCloneSnapshot({ metadata: { annotations: annotated(aDocument({ alias: "another" })) } }),
+    by: TENANT,
+    related: bound,
+    want: given("inherited", aContentDocument({ kind: "VolumeSnapshot", labels: {} })),
+  },
+};
+
 const groups = {
+  "a VolumeSnapshot made before its content": late,
   "a VolumeSnapshot of a PVC": originals,
   "a VolumeSnapshot of a content": clones,
   "a changed VolumeSnapshot": updates,
@@ -403,6 +464,11 @@ describe("for a VolumeSnapshot the rule looks up", () => {
   test("of a clone its DataUpload, its content and the original of its content's handle", async () => {
     const found = await gatherBy(volumeSnapshotRule, { object: aCloneSnapshot() }, lookup);
     assert.equal(found.dataUpload?.metadata.name, "nightly-1-b4c5d");
+    assert.equal(found.content?.metadata.name, "nightly-1-b4c5d");
+    assert.equal(found.original, original);
+  });
+  test("of a clone that was made before its content the same, when it changes", async () => {
+    const found = await gatherBy(volumeSnapshotRule, finalized, lookup);
     assert.equal(found.content?.metadata.name, "nightly-1-b4c5d");
     assert.equal(found.original, original);
   });
