@@ -4,6 +4,7 @@ import { Agent, request } from "node:https";
 import type { RequestOptions, Server } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
 import { describe, test } from "node:test";
 import type { CertificateSource, ServingPair } from "../../certs/source.ts";
@@ -133,10 +134,11 @@ describe("drain", () => {
     const slow = fetch(`${url}/slow`);
     await until(() => finish !== undefined);
     let drained = false;
-    const draining = drain(server, 150).then(() => {
+    const draining = drain(server, 500).then(() => {
       drained = true;
     });
-    assert.equal(await (await fetch(url)).text(), "quick");
+    await sleep(100);
+    assert.equal(await (await fetch(url, { headers: { connection: "close" } })).text(), "quick");
     await until(() => !server.listening);
     await assert.rejects(fetch(url));
     assert.equal(drained, false);
