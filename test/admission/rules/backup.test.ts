@@ -225,6 +225,17 @@ const updated: Record<string, Update> = {
     after: { ...limit3, spec: { snapshotMoveData: false } },
     want: { code: "does_not_move" },
   },
+  "removes a number that comes with the change that begins the moving of data": {
+    before: { spec: { snapshotMoveData: false } },
+    after: limit3,
+    want: {
+      code: "forged_removed",
+      annotations: { [LIMIT]: "(removed)" },
+      warnings: [
+        `snapshot-retainer: ${LIMIT} removed again: only Velero and snapshot-retainer may change it ${where}`,
+      ],
+    },
+  },
   "leaves one in a namespace that is not Velero's": {
     before: { metadata: { namespace: "app", annotations: { [LIMIT]: "3" } } },
     after: { metadata: { namespace: "app" } },
