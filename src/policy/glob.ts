@@ -4,6 +4,10 @@
  * lengths, since usernames come from anyone: a regular expression of several stars may take minutes for one.
  */
 export function matchesGlob(text: string, glob: string): boolean {
+  // By far the most usual shape, and asked at each admission.
+  if (glob.endsWith("*") && glob.indexOf("*") === glob.length - 1 && !glob.includes("?")) {
+    return text.startsWith(glob.slice(0, -1));
+  }
   let [at, globAt] = [0, 0];
   // Where the last star stands, and how much of the text it has taken: only that one is ever tried again.
   let [star, taken] = [-1, 0];

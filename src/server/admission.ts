@@ -8,6 +8,7 @@ import type { AdmissionAnswer, AdmissionRequest, DecodedReview } from "../admiss
 import { validatePolicy } from "../admission/validate-policy.ts";
 import { readBody } from "./body.ts";
 import type { Body } from "./body.ts";
+import type { Within } from "./deadline.ts";
 
 /** What is told of each answer, for metrics, the log and Events. */
 export interface Answered {
@@ -25,8 +26,8 @@ export interface AdmissionOptions {
   /** Read for each request, so that a new policy is in force at once. */
   readonly context: () => HandlerContext;
   readonly policyKey: string;
-  /** Longest that a decision may take before the request is allowed unchanged, in milliseconds. */
-  readonly deadlineMs: number;
+  /** Ends a decision that takes too long. */
+  readonly within: Within;
   readonly onAnswered: (answered: Answered) => void;
   /** Seconds from an arbitrary start, for durations. */
   readonly clock: () => number;
@@ -112,21 +113,11 @@ function decode(body: Body): DecodedReview {
 
 async function decide(request: AdmissionRequest, options: AdmissionOptions): Promise<Verdict> {
   try {
-    return await withDeadline(admit(request, options.context()), options.deadlineMs);
+    return await options.within(admit(request, options.context()), TOO_LATE);
   } catch {
     // `admit` answers for its rules itself: this is a bug outside them, and no reason to leave anybody waiting.
     return failedOpen("internal_error", "of an internal error");
   }
-}
-
-async function withDeadline(verdict: Promise<Verdict>, deadlineMs: number): Promise<Verdict> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Verdict>((resolve) => {
-    timer = setTimeout(() => resolve(TOO_LATE), deadlineMs);
-  });
-  const first = await Promise.race([verdict, late]);
-  clearTimeout(timer);
-  return first;
 }
 
 const TOO_LATE = failedOpen("lookup_failed", "the decision took too long");
