@@ -131,7 +131,7 @@ describe("drain", () => {
       }
     }, loopback);
     const url = `http://127.0.0.1:${portOf(server)}`;
-    const slow = fetch(`${url}/slow`);
+    const slow = fetch(`${url}/slow`, { headers: { connection: "close" } });
     await until(() => finish !== undefined);
     let drained = false;
     const draining = drain(server, 500).then(() => {
