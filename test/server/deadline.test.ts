@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDeadline } from "../../src/server/deadline.ts";
 
 const MS = 100;
+// The deadline's own timer keeps no process alive, and in some of these tests nothing else would.
+const alive = setInterval(() => undefined, 1_000);
+after(() => clearInterval(alive));
 
 async function never(): Promise<string> {
   return new Promise(() => undefined);
