@@ -128,6 +128,13 @@ const originals: Record<string, Case> = {
     related: { backup: Backup.parse(aBackup({ spec: { snapshotMoveData: false } })) },
     want: { code: "does_not_move" },
   },
+  "of a Backup that does not move data loses reserved labels that a tenant put on the PVC": {
+    object: aVolumeSnapshot({
+      metadata: { labels: { [RETAINED]: "true", "velero.io/backup-name": "nightly-1" } },
+    }),
+    related: { backup: Backup.parse(aBackup({ spec: { snapshotMoveData: false } })) },
+    want: forged("removed", { [RETAINED]: "(removed)" }),
+  },
   "does not take over reserved labels that a tenant put on the PVC": {
     object: aVolumeSnapshot({
       metadata: { labels: { ...forgedLabels, "velero.io/backup-name": "nightly-1" } },
