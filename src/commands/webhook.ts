@@ -25,6 +25,7 @@ import { createLog, messageOf } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Metrics } from "../metrics.ts";
 import { createApp } from "../server/app.ts";
+import { createBatch } from "../server/batch.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
 import { createReport } from "../server/report.ts";
@@ -47,6 +48,8 @@ interface Parts {
  * time to say why nothing was changed.
  */
 const DEADLINE_MS = 3_300;
+/** How late the log and the metrics of an answer may be: too little for a person to notice, and dozens of answers under load. */
+const REPORT_MS = 20;
 
 /**
  * Runs the webhook until `signal` aborts, then drains: not ready at once, serving on for the drain time.
@@ -72,7 +75,7 @@ export async function runWebhook(config: WebhookConfig, signal: AbortSignal): Pr
   try {
     admission = await startAdmission(parts, policy, signal);
     await serve(parts, admission, certificates, signal);
-    await admission.memory.flush();
+    await admission.flush();
   } catch (error) {
     // Told to stop while still waiting for a key or a certificate: that is no failure.
     if (!signal.aborted) {
@@ -104,7 +107,8 @@ async function serve(
 /** Everything between a request and its answer. */
 interface Admission {
   readonly app: RequestListener;
-  readonly memory: OriginalsMemory;
+  /** Writes what is still waiting to be written. */
+  flush(): Promise<void>;
   /** What is missing before requests are decided well. */
   notReady(): string[];
 }
@@ -117,6 +121,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   const lookup = startClusterLookup({ ...parts, signer, memory, onError });
   policy.onLoaded((current) => lookup.watchSnapshotAssociatedObjects(current.snapshotAssociatedObjects));
   const schema = watchDataUploadSchema(rest, onError, parts.signal);
+  const reports = createBatch(createReport(parts), { ms: REPORT_MS, onError });
   const app = createApp({
     context: () => ({
       policy: policy.current(),
@@ -129,13 +134,16 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
     }),
     policyKey: POLICY_KEY,
     deadlineMs: DEADLINE_MS,
-    onAnswered: createReport(parts),
+    onAnswered: (answered) => reports.push(answered),
     clock: () => performance.now() / 1000,
     onError,
   });
   return {
     app,
-    memory,
+    flush: async () => {
+      reports.flush();
+      await memory.flush();
+    },
     notReady: () => [
       ...lookup.unsynced().map((name) => `cache: ${name} not synced yet`),
       ...(loaded() ? [] : ["memory: the ConfigMap of originals has not been read yet"]),

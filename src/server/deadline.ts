@@ -22,7 +22,7 @@ export function createDeadline(ms: number, now: () => number): Within {
       timer = undefined;
     }
   }
-  return async (promise, late) =>
+  return (promise, late) =>
     new Promise((resolve, reject) => {
       const wait = { due: now() + ms, end: () => resolve(late) };
       waits.add(wait);

@@ -7,6 +7,7 @@ import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { createApp } from "../../src/server/app.ts";
+import { createBatch } from "../../src/server/batch.ts";
 import { createReport } from "../../src/server/report.ts";
 import { KEY } from "./bodies.ts";
 
@@ -21,6 +22,8 @@ export function createOurs(): RequestListener {
   const log = createLog("info");
   const metrics = createMetrics();
   const signer = createSigner(KEY);
+  const report = createReport({ metrics, log, events: { record: () => undefined } });
+  const reports = createBatch(report, { ms: 20, onError: (error) => log.error({ error }, "failed") });
   async function nothing(): Promise<undefined> {
     return undefined;
   }
@@ -45,7 +48,7 @@ export function createOurs(): RequestListener {
     }),
     policyKey: "policy.yaml",
     deadlineMs: 3_300,
-    onAnswered: createReport({ metrics, log, events: { record: () => undefined } }),
+    onAnswered: (answered) => reports.push(answered),
     clock: () => performance.now() / 1000,
     onError: (error) => log.error({ error }, "failed"),
   });
