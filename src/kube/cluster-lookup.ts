@@ -63,20 +63,30 @@ export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup
       const cached = caches.volumeSnapshots.get(namespace, name);
       return isLabelled(cached)
         ? cached
-        : get(rest, `${SNAPSHOTS}/namespaces/${namespace}/volumesnapshots`, name, VolumeSnapshot);
+        : get(
+            rest,
+            `${SNAPSHOTS}/namespaces/${encodeURIComponent(namespace)}/volumesnapshots`,
+            name,
+            VolumeSnapshot,
+          );
     },
     volumeSnapshotContent: async (name) =>
       caches.contents.get("", name) ??
       get(rest, `${SNAPSHOTS}/volumesnapshotcontents`, name, VolumeSnapshotContent),
     dataUpload: async (namespace, name) => {
       const cached = caches.dataUploads.get(namespace, name);
-      const path = `/apis/velero.io/v2alpha1/namespaces/${namespace}/datauploads`;
+      const path = `/apis/velero.io/v2alpha1/namespaces/${encodeURIComponent(namespace)}/datauploads`;
       return isLabelled(cached) ? cached : get(rest, path, name, DataUpload);
     },
     backupByLabel: async (namespaces, label) =>
       findBackup(caches.backups, namespaces, label) ?? getBackup(rest, namespaces, label),
     persistentVolumeClaim: async (namespace, name) =>
-      get(rest, `/api/v1/namespaces/${namespace}/persistentvolumeclaims`, name, PersistentVolumeClaim),
+      get(
+        rest,
+        `/api/v1/namespaces/${encodeURIComponent(namespace)}/persistentvolumeclaims`,
+        name,
+        PersistentVolumeClaim,
+      ),
     persistentVolume: async (name) => get(rest, "/api/v1/persistentvolumes", name, PersistentVolume),
     originalByHandle: (source, handle) => living.find(source, handle) ?? memory.find(source, handle),
     unsynced: () => [
@@ -204,7 +214,7 @@ async function getBackup(
 ): Promise<Backup | undefined> {
   const found = await Promise.all(
     namespaces.map(async (namespace) =>
-      get(rest, `/apis/velero.io/v1/namespaces/${namespace}/backups`, label, Backup),
+      get(rest, `/apis/velero.io/v1/namespaces/${encodeURIComponent(namespace)}/backups`, label, Backup),
     ),
   );
   return found.find((backup) => backup !== undefined);
