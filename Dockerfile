@@ -38,5 +38,6 @@ COPY --from=build /app/dist ./dist
 # By number, so that "runAsNonRoot" can be checked; OpenShift runs it as another, which may read everything too.
 USER 65532:65532
 EXPOSE 8443 8080
-ENTRYPOINT ["node", "/app/dist/src/main.js"]
+# A young generation of at most 3 x 4 MiB: with Node's own 3 x 16, `npm run bench` shows twice the memory under load.
+ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/src/main.js"]
 CMD ["--help"]

@@ -28,7 +28,7 @@ import { createApp } from "../server/app.ts";
 import { createBatch } from "../server/batch.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
-import { createReport } from "../server/report.ts";
+import { createReport, withoutObjects } from "../server/report.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
 
@@ -134,7 +134,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
     }),
     policyKey: POLICY_KEY,
     deadlineMs: DEADLINE_MS,
-    onAnswered: (answered) => reports.push(answered),
+    onAnswered: (answered) => reports.push(withoutObjects(answered)),
     clock: () => performance.now() / 1000,
     onError,
   });

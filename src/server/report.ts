@@ -39,6 +39,18 @@ export function createReport({ metrics, log, events }: ReportOptions): (answered
   };
 }
 
+/**
+ * An answer without the objects of its request, unless an Event needs them: what waits for its batch would else outlive
+ * young garbage collections, and be copied and collected at many times the cost.
+ */
+export function withoutObjects(answered: Answered): Answered {
+  const { request, outcome } = answered;
+  if (request === undefined || outcome.notices !== undefined) {
+    return answered;
+  }
+  return { ...answered, request: { ...request, object: undefined, oldObject: undefined } };
+}
+
 /** Counts with what prom-client made of the labels before: making it is most of the cost. */
 function createCounting({ admissions, admissionSeconds }: Metrics): (answered: Answered) => void {
   const counters = new Map<string, ReturnType<Metrics["admissions"]["labels"]>>();
