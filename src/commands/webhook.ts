@@ -63,12 +63,16 @@ export async function runWebhook(config: WebhookConfig, signal: AbortSignal): Pr
   const policy = await startPolicy(parts);
   let admission: Admission | undefined;
   const probes = await listenPlain(
-    createProbes(parts.metrics.registry, () => [
-      ...(signal.aborted ? ["shutting down"] : []),
-      ...policyProblems(policy),
-      ...certificateProblems(certificates),
-      ...(admission === undefined ? ["signing key: not loaded yet"] : admission.notReady()),
-    ]),
+    createProbes(
+      parts.metrics.registry,
+      () => [
+        ...(signal.aborted ? ["shutting down"] : []),
+        ...policyProblems(policy),
+        ...certificateProblems(certificates),
+        ...(admission === undefined ? ["signing key: not loaded yet"] : admission.notReady()),
+      ],
+      () => admission?.report(),
+    ),
     { host: config.host, port: config.probePort },
   );
   parts.log.info({ probePort: portOf(probes) }, "probes listening");
@@ -107,7 +111,9 @@ async function serve(
 /** Everything between a request and its answer. */
 interface Admission {
   readonly app: RequestListener;
-  /** Writes what is still waiting to be written. */
+  /** Counts and logs the answers that still wait for it. */
+  report(): void;
+  /** Writes everything that still waits to be written. */
   flush(): Promise<void>;
   /** What is missing before requests are decided well. */
   notReady(): string[];
@@ -140,6 +146,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   });
   return {
     app,
+    report: () => reports.flush(),
     flush: async () => {
       reports.flush();
       await memory.flush();
