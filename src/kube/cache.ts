@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ListWatch, Watch } from "@kubernetes/client-node";
 import type { KubeConfig, KubernetesListObject, KubernetesObject } from "@kubernetes/client-node";
 import { z } from "zod";
+import { AnyObject } from "./objects.ts";
 import type { Metadata } from "./objects.ts";
 import type { Rest } from "./rest.ts";
 
@@ -18,7 +19,10 @@ export interface CacheOptions<T extends Cached> {
   readonly path: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** The fields that stay in memory; undefined for an object that is not wanted or cannot be read. */
+  /**
+   * The fields that stay in memory; undefined for an object that is not wanted or cannot be read: one that was cached
+   * before then leaves the cache as if it were deleted.
+   */
   readonly trim: (object: unknown) => T | undefined;
   /** Told of each change, after the cache holds it; `now` is undefined for a deletion. */
   readonly onChange?: (now: T | undefined, before: T | undefined) => void;
@@ -32,6 +36,8 @@ export interface Cache<T extends Cached> {
   values(): IterableIterator<T>;
   /** Whether it has ever held the whole collection. */
   synced(): boolean;
+  /** Whether changes arrive: false from an error of the watch until it stands again. */
+  watching(): boolean;
 }
 
 /** Objects a page; the API server's own chunk size for kubectl. */
@@ -49,6 +55,7 @@ const Page = z.object({
 export function startCache<T extends Cached>(options: CacheOptions<T>): Cache<T> {
   const objects = new Map<string, T>();
   let listed = false;
+  let watching = false;
   function apply(now: T | undefined, key: string): void {
     const before = objects.get(key);
     if (now === undefined) {
@@ -60,7 +67,9 @@ export function startCache<T extends Cached>(options: CacheOptions<T>): Cache<T>
   }
   const informer = new ListWatch<Held<T>>(
     options.path,
-    new TrimmingWatch(options.kubeConfig, options.trim),
+    new TrimmingWatch(options.kubeConfig, options.trim, (connected) => {
+      watching = connected;
+    }),
     async () => {
       const list = await listPages(options);
       listed = true;
@@ -70,29 +79,30 @@ export function startCache<T extends Cached>(options: CacheOptions<T>): Cache<T>
     options.labelSelector,
     options.fieldSelector,
   );
-  informer.on("add", (held) => apply(held.value, keyOf(held.value)));
-  informer.on("update", (held) => apply(held.value, keyOf(held.value)));
-  informer.on("delete", (held) => apply(undefined, keyOf(held.value)));
+  informer.on("add", (held) => apply(held.value, keyOf(held)));
+  informer.on("update", (held) => apply(held.value, keyOf(held)));
+  informer.on("delete", (held) => apply(undefined, keyOf(held)));
   keepRunning(informer, options);
   return {
     get: (namespace, name) => objects.get(`${namespace}/${name}`),
     values: () => objects.values(),
     synced: () => listed,
+    watching: () => watching,
   };
 }
 
-/** What client-node's informer keeps: enough metadata for itself, and our trimmed object. */
+/** What client-node's informer keeps: enough metadata for itself, and our trimmed object; none where it goes. */
 interface Held<T extends Cached> extends KubernetesObject {
-  readonly value: T;
+  readonly value: T | undefined;
 }
 
-function hold<T extends Cached>(value: T): Held<T> {
-  const { name = "", namespace = "", resourceVersion = "" } = value.metadata;
+function hold<T extends Cached>({ metadata }: Cached, value: T | undefined): Held<T> {
+  const { name = "", namespace = "", resourceVersion = "" } = metadata;
   return { metadata: { name, namespace, resourceVersion }, value };
 }
 
-function keyOf(object: Cached): string {
-  return `${object.metadata.namespace ?? ""}/${object.metadata.name ?? ""}`;
+function keyOf({ metadata }: KubernetesObject): string {
+  return `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`;
 }
 
 /** client-node's informer stops at the first error: it is started again, ever slower up to ten seconds. */
@@ -124,19 +134,27 @@ function keepRunning<T extends Cached>(informer: ListWatch<Held<T>>, options: Ca
   informer.start().catch(ignoreAbort);
 }
 
-/** Trims each object as it comes off the wire, before client-node keeps it. */
+/** Trims each object as it comes off the wire, before client-node keeps it; tells whether a watch stands. */
 class TrimmingWatch<T extends Cached> extends Watch {
   readonly #trim: (object: unknown) => T | undefined;
+  readonly #onConnection: (connected: boolean) => void;
 
-  constructor(kubeConfig: KubeConfig, trim: (object: unknown) => T | undefined) {
+  constructor(
+    kubeConfig: KubeConfig,
+    trim: (object: unknown) => T | undefined,
+    onConnection: (connected: boolean) => void,
+  ) {
     super(kubeConfig);
     this.#trim = trim;
+    this.#onConnection = onConnection;
   }
 
   override async watch(
     ...[path, query, callback, done]: Parameters<Watch["watch"]>
   ): Promise<AbortController> {
     const trim = this.#trim;
+    const onConnection = this.#onConnection;
+    const standing = { failed: false };
     function pass(phase: string, object: unknown, raw?: unknown): void {
       if (phase === "ERROR" || phase === "BOOKMARK") {
         callback(phase, object, raw);
@@ -144,15 +162,29 @@ class TrimmingWatch<T extends Cached> extends Watch {
       }
       const kept = trim(object);
       if (kept !== undefined) {
-        callback(phase, hold(kept), undefined);
+        callback(phase, hold(kept, kept), undefined);
+        return;
       }
+      // No news to the informer where it was never cached; where it was, what is cached is no longer true.
+      const { data: known } = AnyObject.safeParse(object);
+      if (known !== undefined) callback("DELETED", hold<T>(known, undefined), undefined);
+    }
+    function end(error: unknown): void {
+      // A watch that ends in the ordinary way, or for want of news, is opened again at once.
+      if (error instanceof Error && error.name !== "TimeoutError") {
+        standing.failed = true;
+        onConnection(false);
+      }
+      done(error);
     }
     try {
-      return await super.watch(path, { ...query, allowWatchBookmarks: true }, pass, done);
+      const controller = await super.watch(path, { ...query, allowWatchBookmarks: true }, pass, end);
+      if (!standing.failed) onConnection(true);
+      return controller;
     } catch (error) {
       // The informer calls this while reconnecting and waits for nothing: a token that cannot be read at that moment
       // would end the process as an unhandled rejection.
-      done(error);
+      end(error);
       return new AbortController();
     }
   }
@@ -169,7 +201,7 @@ async function listPages<T extends Cached>(options: CacheOptions<T>): Promise<Ku
     for (const item of page.items ?? []) {
       const kept = options.trim(item);
       if (kept !== undefined) {
-        items.push(hold(kept));
+        items.push(hold(kept, kept));
       }
     }
     resourceVersion = page.metadata?.resourceVersion ?? resourceVersion;
