@@ -43,3 +43,35 @@ export const RESERVED_BACKUP_ANNOTATIONS = [LIMIT_ANNOTATION, REQUESTED_LIMIT_AN
 export const VELERO_BACKUP_NAME_LABEL = "velero.io/backup-name";
 export const VELERO_RESTORE_NAME_LABEL = "velero.io/restore-name";
 export const VELERO_SCHEDULE_NAME_LABEL = "velero.io/schedule-name";
+
+/** On the content of a VolumeGroupSnapshot's member, and copied onto its clone: the sidecar deletes only the group. */
+export const GROUP_HANDLE_ANNOTATION = "groupsnapshot.storage.k8s.io/volumeGroupSnapshotHandle";
+
+/** On a Lease of our own namespace by which the webhook asks the controller for room; its name says which volume. */
+export const ROOM_LABEL = "snapshot-retainer.io/room";
+/** On such a Lease: `namespace/name` of the PVC. */
+export const ROOM_VOLUME_ANNOTATION = "snapshot-retainer.io/volume";
+/** On such a Lease: the volume's name as in the label velero.io/snapshot-volume-name. */
+export const ROOM_VOLUME_NAME_ANNOTATION = "snapshot-retainer.io/volume-name";
+/** On such a Lease: `namespace/name` of the Backup that takes the snapshot. */
+export const ROOM_BACKUP_ANNOTATION = "snapshot-retainer.io/backup";
+/** On such a Lease: the controller's answer, `<holderIdentity> granted` or `<holderIdentity> none: <reason>`. */
+export const ROOM_ANSWER_ANNOTATION = "snapshot-retainer.io/room-answer";
+
+/** On a VolumeSnapshotContent: with any value but "false" it is never freed. Anyone who may label contents may pin. */
+export const PIN_LABEL = "snapshot-retainer.io/pin";
+/** On a DataUpload: why its snapshot was freed (a reason code). What has it is never made again. */
+export const RELEASED_ANNOTATION = "snapshot-retainer.io/released";
+/** On a DataUpload: name of the retained content, where the served CRD has no `status.retainedSnapshot`. */
+export const RETAINED_SNAPSHOT_ANNOTATION = "snapshot-retainer.io/retained-snapshot";
+
+/** Velero leaves out of any backup what carries this with "true". */
+export const EXCLUDE_FROM_BACKUP_LABEL = "velero.io/exclude-from-backup";
+export const VELERO_PVC_UID_LABEL = "velero.io/pvc-uid";
+
+/** The sidecar frees a content that was bound only with this annotation (external-snapshotter, shouldDelete). */
+export const BEING_DELETED_ANNOTATION = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted";
+/** The Secret that the CSI driver needs to free a snapshot. */
+export const DELETION_SECRET_NAME_ANNOTATION = "snapshot.storage.kubernetes.io/deletion-secret-name";
+export const DELETION_SECRET_NAMESPACE_ANNOTATION =
+  "snapshot.storage.kubernetes.io/deletion-secret-namespace";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Duration } from "./duration.ts";
 
 /** A name of a Kubernetes namespace (RFC 1123 label). */
 const NamespaceName = z
@@ -80,6 +81,23 @@ export const SnapshotAssociatedObject = z.strictObject({
 });
 export type SnapshotAssociatedObject = z.infer<typeof SnapshotAssociatedObject>;
 
+const BucketCount = z
+  .int("must be a whole number")
+  .min(0, "must be 0 or more")
+  .max(10_000, "must be 10000 or less");
+
+const Keep = z.strictObject({
+  hourly: BucketCount.default(0).describe("The newest of each of the last so many hours that have one."),
+  daily: BucketCount.default(0).describe("The newest of each of the last so many days that have one (UTC)."),
+  weekly: BucketCount.default(0).describe(
+    "The newest of each of the last so many weeks that have one (ISO, UTC).",
+  ),
+  monthly: BucketCount.default(0).describe(
+    "The newest of each of the last so many months that have one (UTC).",
+  ),
+});
+export type Keep = z.infer<typeof Keep>;
+
 const Velero = z.strictObject({
   namespaces: z
     .array(NamespaceName)
@@ -139,6 +157,28 @@ export const RetentionPolicy = z.strictObject({
     .describe(
       "Hard ceilings that no rule and no user exceeds; they replace the built-in number of a driver.",
     ),
+  waitForRoom: Duration.prefault("5s").describe(
+    "How long the creation of a VolumeSnapshot waits for the oldest one to be freed, at most; the webhook's own timeout also ends it.",
+  ),
+  keepAtLeastOne: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Never prune the newest good snapshot of a volume, unless its number is 0 or the one being taken fills the number alone.",
+    ),
+  maxAge: Duration.optional().describe("Older snapshots go, whatever `keep` says: such as `30d` or `72h`."),
+  minAge: Duration.optional().describe(
+    "Younger snapshots stay, whatever `keep` says; the number and the ceiling still win. Not more than `maxAge`.",
+  ),
+  keep: Keep.optional().describe(
+    "Keep the newest of each hour, day, week, month, and let the others go; up to the number and the ceiling. Left out: the newest ones.",
+  ),
+  deletionsPerMinute: z
+    .int("must be a whole number")
+    .min(1, "must be 1 or more; mode: paused stops deletions")
+    .max(100_000, "must be 100000 or less")
+    .default(60)
+    .describe("Snapshots that are freed in a minute at most."),
   velero: Velero.prefault({}).describe("Where Velero runs, and under which accounts."),
   dataMovers: z
     .strictObject({
