@@ -1,0 +1,134 @@
+import { writeInherited } from "../admission/inherited.ts";
+import type { Signer } from "../admission/signer.ts";
+import { INHERITED_ANNOTATION } from "../kube/keys.ts";
+import { ApiError } from "../kube/rest.ts";
+import type { Outcome } from "../kube/work-queue-state.ts";
+import type { Action, ObjectRef, Recreate } from "../retention/plan.ts";
+import { applyFree, release } from "./apply-free.ts";
+import type { FreeOptions } from "./apply-free.ts";
+import type { Recorder } from "./apply-record.ts";
+import { contentPath, metadataOf } from "./writes.ts";
+import type { Change, Writes } from "./writes.ts";
+
+/** What applying needs. */
+export interface ApplyOptions extends FreeOptions {
+  readonly signer: Signer;
+  readonly recorder: Recorder;
+}
+
+/** An action that could not be done; the cause says why. */
+export class ActionFailed extends Error {
+  override readonly name = "ActionFailed";
+  readonly action: Action;
+  constructor(action: Action, cause: unknown) {
+    super(`${action.kind} of ${action.key} failed`, { cause });
+    this.action = action;
+  }
+}
+
+/**
+ * Does what the plan says of one object, in its order. Resolves with what is left to do; what was overtaken by another
+ * change is left to the next plan; rejects with `ActionFailed` for whatever else the API server says.
+ */
+export async function applyActions(
+  actions: readonly Action[],
+  options: ApplyOptions,
+  onApplied: (action: Action, outcome: Outcome) => void,
+): Promise<Outcome> {
+  const latest = createVersions();
+  let last: Outcome = { kind: "done" };
+  for (const action of actions) {
+    try {
+      last = await applyAction(latest.update(action), { ...options, writes: latest.watch(options.writes) });
+    } catch (error) {
+      if (isOvertaken(error)) return { kind: "done" };
+      throw new ActionFailed(action, error);
+    }
+    onApplied(action, last);
+  }
+  return last;
+}
+
+async function applyAction(action: Action, options: ApplyOptions): Promise<Outcome> {
+  const { writes, signer } = options;
+  switch (action.kind) {
+    case "protect":
+      await patchContent(action.content, { spec: { deletionPolicy: "Retain" } }, writes);
+      return DONE;
+    case "label": {
+      const annotations = { [INHERITED_ANNOTATION]: writeInherited(action.document, signer) };
+      await patchContent(action.content, { metadata: { labels: action.labels, annotations } }, writes);
+      return DONE;
+    }
+    case "mark":
+      await patchContent(action.content, { metadata: { labels: action.labels } }, writes);
+      return DONE;
+    case "record":
+      await options.recorder.record(action, writes);
+      return DONE;
+    case "release":
+      await release(action.dataUpload, action.reason, writes);
+      return DONE;
+    case "recreate":
+      await recreate(action, writes, signer);
+      return DONE;
+    case "free":
+      return applyFree(action, options);
+  }
+}
+
+const DONE = { kind: "done" } as const;
+
+async function patchContent(content: ObjectRef, change: Change, writes: Writes): Promise<void> {
+  await writes.patch(contentPath(content.name), content, change);
+}
+
+async function recreate(action: Recreate, writes: Writes, signer: Signer): Promise<void> {
+  const { name, labels, annotations, document, driver, handle, snapshotRef } = action;
+  await writes.create(contentPath(), {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshotContent",
+    metadata: {
+      name,
+      labels,
+      annotations: { ...annotations, [INHERITED_ANNOTATION]: writeInherited(document, signer) },
+    },
+    spec: {
+      deletionPolicy: "Retain",
+      driver,
+      source: { snapshotHandle: handle },
+      volumeSnapshotClassName: action.snapshotClass,
+      sourceVolumeMode: action.sourceVolumeMode,
+      volumeSnapshotRef: { ...snapshotRef, apiVersion: "snapshot.storage.k8s.io/v1", kind: "VolumeSnapshot" },
+    },
+  });
+}
+
+/** Gone, already there, or changed by somebody: the watches tell, and the next plan decides again. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 404 || error.status === 409);
+}
+
+/** Our own writes change an object's version, which the plan's later actions of the same object do not know of. */
+function createVersions(): { update(action: Action): Action; watch(writes: Writes): Writes } {
+  const versions = new Map<string, string | undefined>();
+  return {
+    update(action) {
+      if (!("content" in action)) return action;
+      const { uid = "", resourceVersion } = action.content;
+      return {
+        ...action,
+        content: { ...action.content, resourceVersion: versions.get(uid) ?? resourceVersion },
+      };
+    },
+    watch: (writes) => ({
+      ...writes,
+      async patch(path, ref, change) {
+        const answer = await writes.patch(path, ref, change);
+        const { uid = "", resourceVersion } = metadataOf(answer);
+        versions.set(uid, resourceVersion);
+        return answer;
+      },
+    }),
+  };
+}
