@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { controllerCommand } from "./commands/controller-command.ts";
 import { reviewCommand } from "./commands/review-command.ts";
 import { webhookCommand } from "./commands/webhook-command.ts";
 import { ConfigError } from "./config.ts";
@@ -12,6 +13,7 @@ async function main(): Promise<number> {
     .version("0.1.0")
     .exitOverride()
     .addCommand(webhookCommand())
+    .addCommand(controllerCommand())
     .addCommand(reviewCommand());
   try {
     await program.parseAsync();

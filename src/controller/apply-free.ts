@@ -10,7 +10,7 @@ export interface FreeOptions {
   /** Resolves while we are the leader, as the API server has it now; rejects where we may not be. */
   readonly confirm: () => Promise<void>;
   /** Told when the first step that cannot be undone was made. */
-  readonly onBegun: () => void;
+  readonly onBegun: (action: Free) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -65,7 +65,7 @@ async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions):
     ...(mark && { metadata: { annotations: { [BEING_DELETED_ANNOTATION]: "yes" } } }),
     spec: { deletionPolicy: "Delete" },
   });
-  if (!action.started) onBegun();
+  if (!action.started) onBegun(action);
   return { ...action.content, resourceVersion: metadataOf(answer).resourceVersion };
 }
 

@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { Logger } from "pino";
+import { createSigner } from "../admission/signer.ts";
+import { loadKubeConfig } from "../config.ts";
+import type { WebhookConfig } from "../config.ts";
+import { createRecorder } from "../controller/apply-record.ts";
+import { startCaches, unsyncedCaches } from "../controller/caches.ts";
+import type { Caches } from "../controller/caches.ts";
+import { startLeader } from "../controller/leader.ts";
+import type { Leader } from "../controller/leader.ts";
+import { createControllerMetrics } from "../controller/metrics.ts";
+import { createReport } from "../controller/report.ts";
+import { createSightings } from "../controller/sightings.ts";
+import { createEventRecorder } from "../kube/events.ts";
+import type { EventRecorder } from "../kube/events.ts";
+import { runElector } from "../kube/lease-elector.ts";
+import { createRest } from "../kube/rest.ts";
+import type { Rest } from "../kube/rest.ts";
+import { readSigningKey } from "../kube/signing-key.ts";
+import { createLog, messageOf } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import type { Metrics } from "../metrics.ts";
+import { rememberDocuments } from "../retention/documents.ts";
+import { drain, listenPlain, portOf } from "../server/listen.ts";
+import { createProbes } from "../server/probes.ts";
+import { startPolicy } from "./policy.ts";
+import type { RunningPolicy } from "./policy.ts";
+
+/** Flags of `snapshot-retainer controller`, as the command line or the environment gave them. */
+export interface ControllerConfig extends Pick<
+  WebhookConfig,
+  | "kubeconfig"
+  | "namespace"
+  | "policyConfigmap"
+  | "policyFile"
+  | "host"
+  | "probePort"
+  | "signingKeySecret"
+  | "logLevel"
+> {
+  /** Name of the Lease that the replicas elect their leader by. */
+  readonly lease: string;
+}
+
+/** What the parts of the controller share. */
+interface Parts {
+  readonly config: ControllerConfig;
+  readonly kubeConfig: KubeConfig;
+  readonly rest: Rest;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly events: EventRecorder;
+  readonly onError: (error: unknown) => void;
+  /** Aborted when everything else has ended. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs one replica until `signal` aborts: it stands by, leads while it has the Lease, and on the signal ends what is under
+ * way and gives the Lease up. Throws `ConfigError` for flags that cannot work.
+ */
+export async function runController(config: ControllerConfig, signal: AbortSignal): Promise<void> {
+  const stopped = new AbortController();
+  const parts = createParts(config, stopped.signal);
+  const policy = await startPolicy(parts);
+  let caches: Caches | undefined;
+  function notReady(): string[] {
+    return [
+      ...(policy.current() === undefined
+        ? [`policy: no valid policy has been loaded from ${policy.location}`]
+        : []),
+      ...(caches === undefined ? ["signing key: not loaded yet"] : unsyncedCaches(caches)),
+    ];
+  }
+  const probes = await listenPlain(
+    createProbes(parts.metrics.registry, () => [...(signal.aborted ? ["shutting down"] : []), ...notReady()]),
+    { host: config.host, port: config.probePort },
+  );
+  parts.log.info({ probePort: portOf(probes) }, "probes listening");
+  try {
+    const replica = await startReplica(parts, policy, signal);
+    ({ caches } = replica);
+    while (notReady().length > 0) await sleep(READY_POLL_MS, undefined, { signal });
+    await replica.run();
+  } catch (error) {
+    // Told to stop while still waiting for something: that is no failure.
+    if (!signal.aborted) throw error;
+  } finally {
+    stopped.abort();
+    await drain(probes, 0);
+  }
+  parts.log.info("stopped");
+}
+
+/** Nobody should lead who does not see everything yet; a start takes seconds. */
+const READY_POLL_MS = 50;
+
+interface Replica {
+  readonly caches: Caches;
+  /** Stands by and leads until the signal aborts. */
+  run(): Promise<void>;
+}
+
+async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSignal): Promise<Replica> {
+  const { config, rest, log, events, onError } = parts;
+  const { namespace, signingKeySecret } = config;
+  const key = await readSigningKey({ rest, namespace, name: signingKeySecret, onError, signal: stop });
+  const signer = createSigner(key);
+  const sightings = createSightings();
+  const metrics = createControllerMetrics(parts.metrics.registry);
+  let leader: Leader | undefined;
+  const caches = startCaches({
+    ...parts,
+    namespace,
+    sightings,
+    now: Date.now,
+    onChange: (urgent) => leader?.ring(urgent),
+  });
+  policy.onLoaded(() => leader?.ring(true));
+  const options = {
+    rest,
+    caches,
+    sightings,
+    metrics,
+    signer,
+    documents: rememberDocuments(signer),
+    recorder: createRecorder(),
+    policy: () => policy.current(),
+    createReport: () => createReport({ log, events, metrics }),
+    now: Date.now,
+    clock: () => performance.now(),
+    random: Math.random,
+    onError,
+    onBlocked: createBlockedLog(log),
+    stop,
+  };
+  return {
+    caches,
+    run: async () =>
+      elect(parts, stop, async (term) => {
+        leader = startLeader(term, options);
+        await leader.ended;
+        leader = undefined;
+      }),
+  };
+}
+
+async function elect(
+  { config, rest, log, onError }: Parts,
+  stop: AbortSignal,
+  lead: Parameters<typeof runElector>[0]["lead"],
+): Promise<void> {
+  const identity = `${hostname()}_${randomUUID()}`;
+  await runElector({
+    rest,
+    namespace: config.namespace,
+    name: config.lease,
+    identity,
+    async lead(term) {
+      log.info({ identity }, "leading");
+      await lead(term);
+      log.info({ identity }, "no longer leading");
+    },
+    clock: () => performance.now(),
+    now: () => new Date(),
+    onError,
+    onLost: (reason) => log.warn({ identity, reason }, "the Lease was lost, standing by"),
+    stop,
+  });
+}
+
+/** Says once what keeps the leader from deciding, and once that nothing does any more. */
+function createBlockedLog(log: Logger): (problems: readonly string[]) => void {
+  let last = "";
+  return (problems) => {
+    const now = problems.join("; ");
+    if (now !== last && now === "") log.info("deciding again");
+    if (now !== last && now !== "") log.warn({ problems: now }, "not deciding: the cluster is not seen");
+    last = now;
+  };
+}
+
+function createParts(config: ControllerConfig, signal: AbortSignal): Parts {
+  const kubeConfig = loadKubeConfig(config.kubeconfig);
+  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  const rest = createRest(kubeConfig);
+  const events = createEventRecorder({
+    rest,
+    component: "snapshot-retainer-controller",
+    now: () => new Date(),
+    onDropped: (error) => {
+      metrics.eventsDropped.inc();
+      if (error !== undefined) log.warn({ error: messageOf(error) }, "event not written");
+    },
+  });
+  function onError(error: unknown): void {
+    metrics.watchErrors.inc();
+    log.warn({ error: messageOf(error) }, "background call failed, will be retried");
+  }
+  return { config, kubeConfig, rest, log, metrics, events, onError, signal };
+}

@@ -1,0 +1,215 @@
+import type { Term } from "../kube/lease-elector.ts";
+import { LeaseLost } from "../kube/lease-elector.ts";
+import type { Rest } from "../kube/rest.ts";
+import { createWorkQueue } from "../kube/work-queue.ts";
+import type { WorkQueue } from "../kube/work-queue.ts";
+import type { Outcome } from "../kube/work-queue-state.ts";
+import type { RetentionPolicy } from "../policy/schema.ts";
+import { decide } from "../retention/decide.ts";
+import { nextMemory } from "../retention/memory.ts";
+import type { Action, Plan } from "../retention/plan.ts";
+import type { DocumentReader } from "../retention/world.ts";
+import { ActionFailed, applyActions } from "./apply.ts";
+import type { ApplyOptions } from "./apply.ts";
+import { cacheProblems } from "./caches.ts";
+import type { Caches } from "./caches.ts";
+import { gather } from "./gather.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+import { startPlanLoop } from "./plan-loop.ts";
+import type { PlanLoop } from "./plan-loop.ts";
+import type { Report } from "./report.ts";
+import { applyRoomWork, roomWork } from "./room-answers.ts";
+import type { RoomWork } from "./room-answers.ts";
+import type { Sightings } from "./sightings.ts";
+import { createWrites } from "./writes.ts";
+import type { Writes } from "./writes.ts";
+
+/** What leading needs. */
+export interface LeaderOptions extends Pick<ApplyOptions, "signer" | "recorder"> {
+  readonly rest: Rest;
+  readonly caches: Caches;
+  readonly sightings: Sightings;
+  readonly documents: DocumentReader;
+  readonly policy: () => RetentionPolicy | undefined;
+  readonly metrics: ControllerMetrics;
+  readonly createReport: () => Report;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** A monotonic clock in milliseconds. */
+  readonly clock: () => number;
+  readonly random: () => number;
+  readonly onError: (error: unknown) => void;
+  /** Told what keeps the leader from deciding; undefined when nothing does any more. */
+  readonly onBlocked: (problems: readonly string[]) => void;
+  readonly stop: AbortSignal;
+}
+
+/** Longest that one object's actions may take; each of their few requests takes milliseconds. */
+const ATTEMPT_MS = 10_000;
+/** Objects that are worked on at the same time: the storage frees one in about a second. */
+const CONCURRENCY = 8;
+/** A watch that failed is usually back within a second. */
+const BLOCKED_MS = 1_000;
+
+/** Keeps the cluster as the policy says, while the term lasts. */
+export interface Leader {
+  /** Something has changed. */
+  readonly ring: PlanLoop["ring"];
+  /** Settles when nothing of the term runs any more: after it has ended, or `stop` has aborted. */
+  readonly ended: Promise<void>;
+}
+
+/** Begins a term. */
+export function startLeader(term: Term, options: LeaderOptions): Leader {
+  const { caches, sightings, metrics, now, stop } = options;
+  const report = options.createReport();
+  const over = AbortSignal.any([term.signal, stop]);
+  const work = createActionQueue(term, options, report);
+  const rooms = createRoomQueue(term, options);
+
+  function look(): number | undefined {
+    const policy = options.policy();
+    const problems = [
+      ...cacheProblems(caches),
+      ...(policy === undefined ? ["policy: none is in force"] : []),
+    ];
+    options.onBlocked(problems);
+    if (policy === undefined || problems.length > 0) {
+      // What is not seen is not decided about: what waits in the queues is no longer sure either.
+      work.replace([]);
+      return now() + BLOCKED_MS;
+    }
+    const world = gather(caches, sightings, options.documents, now());
+    const begun = options.clock();
+    const plan = decide(world, policy, now());
+    metrics.planSeconds.observe((options.clock() - begun) / 1000);
+    metrics.lastPlan.set(now() / 1000);
+    sightings.remember(nextMemory(world, plan, now()));
+    work.replace(byKey(plan));
+    rooms.replace(roomWork(plan.room, caches.rooms.values()));
+    report.planned(world, plan);
+    return plan.recheckAt;
+  }
+  metrics.leader.set(1);
+  const loop = startPlanLoop({ look: guarded(look, options), now, signal: over });
+  metrics.observeQueue(() => work.count());
+  return { ring: (urgent) => loop.ring(urgent), ended: end([work, rooms], over, metrics) };
+}
+
+/** A plan that cannot be made must not end the process: the next change may help. */
+function guarded(look: () => number | undefined, { onError, now }: LeaderOptions): () => number | undefined {
+  return () => {
+    try {
+      return look();
+    } catch (error) {
+      onError(error);
+      return now() + 10 * BLOCKED_MS;
+    }
+  };
+}
+
+async function end(
+  queues: readonly Pick<WorkQueue<unknown>, "drain">[],
+  over: AbortSignal,
+  metrics: ControllerMetrics,
+): Promise<void> {
+  await new Promise((resolve) => {
+    over.addEventListener("abort", resolve, { once: true });
+    if (over.aborted) resolve(undefined);
+  });
+  metrics.leader.set(0);
+  metrics.retained.reset();
+  metrics.observeQueue(() => ({ depth: 0, retrying: 0 }));
+  await Promise.all(queues.map(async (queue) => queue.drain(ATTEMPT_MS)));
+}
+
+/** What is to be done with one object, in order. */
+interface Item {
+  readonly key: string;
+  readonly actions: readonly Action[];
+}
+
+function byKey({ actions }: Plan): Item[] {
+  return [...Map.groupBy(actions, ({ key }) => key)].map(([key, ofKey]) => ({ key, actions: ofKey }));
+}
+
+/** The words may tell of passing time; the rest says what is to be done to which version. */
+function printOf({ actions }: Item): string {
+  return JSON.stringify(actions.map((action) => ({ ...action, message: "" })));
+}
+
+function createActionQueue(term: Term, options: LeaderOptions, report: Report): WorkQueue<Item> {
+  const { sightings, metrics, now } = options;
+  return createWorkQueue<Item>({
+    ...options,
+    concurrency: CONCURRENCY,
+    signal: term.signal,
+    keyOf: ({ key }) => key,
+    printOf,
+    work: async ({ actions }) =>
+      attempt(term, options, report, async (writes) =>
+        applyActions(
+          actions,
+          {
+            ...options,
+            writes,
+            confirm: async () => term.confirm(),
+            onBegun: (action) => {
+              sightings.freeBegan(now());
+              metrics.frees.inc({ reason: action.reason });
+            },
+          },
+          (action, outcome) => {
+            if (outcome.kind === "done") report.applied(action);
+          },
+        ),
+      ),
+  });
+}
+
+function createRoomQueue(term: Term, options: LeaderOptions): WorkQueue<RoomWork> {
+  const { metrics, now, onError } = options;
+  return createWorkQueue<RoomWork>({
+    ...options,
+    concurrency: CONCURRENCY,
+    signal: term.signal,
+    keyOf: ({ lease }) => lease.name,
+    printOf: ({ lease, answer }) => `${lease.resourceVersion ?? ""} ${answer.answer}`,
+    work: async (item) =>
+      attempt(term, options, { failed: onError }, async (writes) => {
+        const { answer, reservation } = item.answer;
+        if ((await applyRoomWork(item, writes)) && answer !== "consumed") {
+          metrics.roomRequests.inc({ answer });
+          if (answer !== "lapsed") metrics.roomSeconds.observe((now() - reservation.seenAtMs) / 1000);
+        }
+        return { kind: "done" };
+      }),
+  });
+}
+
+/** One attempt in bounded time, which ends with the term. */
+async function attempt(
+  term: Term,
+  { rest, onError }: LeaderOptions,
+  { failed }: { readonly failed: (failure: ActionFailed) => void },
+  run: (writes: Writes) => Promise<Outcome>,
+): Promise<Outcome> {
+  const over = new AbortController();
+  function abort(): void {
+    over.abort();
+  }
+  const timer = setTimeout(abort, ATTEMPT_MS);
+  term.signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await run(createWrites(rest, over.signal));
+  } catch (error) {
+    // Not ours any more: whoever leads now does it.
+    if (term.signal.aborted || error instanceof LeaseLost) return { kind: "done" };
+    if (error instanceof ActionFailed) failed(error);
+    else onError(error);
+    return { kind: "failed" };
+  } finally {
+    clearTimeout(timer);
+    term.signal.removeEventListener("abort", abort);
+  }
+}

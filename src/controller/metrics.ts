@@ -1,0 +1,153 @@
+import { Counter, Gauge, Histogram } from "prom-client";
+import type { Registry } from "prom-client";
+
+/** The metrics of the controller; docs/metrics.md lists them. Labels are bounded: never a name or a namespace. */
+export interface ControllerMetrics {
+  readonly leader: Gauge;
+  readonly retained: Gauge<"driver">;
+  readonly frees: Counter<"reason">;
+  readonly actions: Counter<"action">;
+  readonly actionFailures: Counter<"action">;
+  readonly roomRequests: Counter<"answer">;
+  readonly roomSeconds: Histogram;
+  readonly planSeconds: Histogram;
+  readonly lastPlan: Gauge;
+  /** From now on the queue's metrics tell of this one. */
+  observeQueue(count: QueueCount): void;
+  readonly budgetWaiting: Gauge;
+  readonly pinnedFull: Gauge;
+}
+
+type QueueCount = () => { readonly depth: number; readonly retrying: number };
+
+/** Adds the controller's metrics to a registry. */
+export function createControllerMetrics(registry: Registry): ControllerMetrics {
+  const registers = [registry];
+  return {
+    ...workMetrics(registers),
+    ...roomMetrics(registers),
+    ...planMetrics(registers),
+    observeQueue: queueMetrics(registers),
+  };
+}
+
+function queueMetrics(registers: Registers): (count: QueueCount) => void {
+  let current: QueueCount | undefined;
+  createGauge({
+    name: "snapshot_retainer_queue_depth",
+    help: "Objects that the newest plan wants changed, waiting, or being worked on.",
+    registers,
+    read: () => current?.().depth ?? 0,
+  });
+  createGauge({
+    name: "snapshot_retainer_queue_retrying",
+    help: "Of these, objects whose last attempt failed.",
+    registers,
+    read: () => current?.().retrying ?? 0,
+  });
+  return (count) => {
+    current = count;
+  };
+}
+
+function createGauge(given: {
+  readonly name: string;
+  readonly help: string;
+  readonly registers: Registers;
+  readonly read: () => number;
+}): void {
+  const { name, help, registers, read } = given;
+  const gauge = new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+  for (const registry of registers) registry.registerMetric(gauge);
+}
+
+type Registers = Registry[];
+
+function workMetrics(registers: Registers): Pick<ControllerMetrics, "frees" | "actions" | "actionFailures"> {
+  return {
+    frees: new Counter({
+      name: "snapshot_retainer_frees_total",
+      help: "Snapshots whose freeing was begun, by reason code.",
+      labelNames: ["reason"],
+      registers,
+    }),
+    actions: new Counter({
+      name: "snapshot_retainer_actions_total",
+      help: "Actions of the plan that were done, by kind (protect, label, record, mark, release, free, recreate).",
+      labelNames: ["action"],
+      registers,
+    }),
+    actionFailures: new Counter({
+      name: "snapshot_retainer_action_failures_total",
+      help: "Attempts at actions that failed, by kind; each is made again, ever slower.",
+      labelNames: ["action"],
+      registers,
+    }),
+  };
+}
+
+function roomMetrics(registers: Registers): Pick<ControllerMetrics, "roomRequests" | "roomSeconds"> {
+  return {
+    roomRequests: new Counter({
+      name: "snapshot_retainer_room_requests_total",
+      help: "Requests of the webhook for room, by answer (granted, none, lapsed).",
+      labelNames: ["answer"],
+      registers,
+    }),
+    roomSeconds: new Histogram({
+      name: "snapshot_retainer_room_seconds",
+      help: "From seeing a request for room to its answer.",
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60],
+      registers,
+    }),
+  };
+}
+
+function planMetrics(
+  registers: Registers,
+): Pick<
+  ControllerMetrics,
+  "leader" | "retained" | "planSeconds" | "lastPlan" | "budgetWaiting" | "pinnedFull"
+> {
+  return {
+    leader: new Gauge({
+      name: "snapshot_retainer_leader",
+      help: "1 while this replica leads, 0 while it stands by.",
+      registers,
+    }),
+    retained: new Gauge({
+      name: "snapshot_retainer_retained_snapshots",
+      help: "Retained snapshots, by CSI driver; of the leader alone.",
+      labelNames: ["driver"],
+      registers,
+    }),
+    planSeconds: new Histogram({
+      name: "snapshot_retainer_plan_duration_seconds",
+      help: "Time to decide about the whole cluster.",
+      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      registers,
+    }),
+    lastPlan: new Gauge({
+      name: "snapshot_retainer_last_plan_timestamp_seconds",
+      help: "When the leader last decided about the whole cluster, in seconds since 1970; 0 where it never did.",
+      registers,
+    }),
+    budgetWaiting: new Gauge({
+      name: "snapshot_retainer_budget_waiting",
+      help: "Snapshots that should go and wait for the policy's deletionsPerMinute.",
+      registers,
+    }),
+    pinnedFull: new Gauge({
+      name: "snapshot_retainer_pinned_full",
+      help: "Volumes whose pinned snapshots are as many as the number or the ceiling allows.",
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,118 @@
+import type { Logger } from "pino";
+import type { EventRecorder, EventSubject } from "../kube/events.ts";
+import { messageOf } from "../log.ts";
+import type { Action, Plan, PlanNotice } from "../retention/plan.ts";
+import { backupKey } from "../retention/world.ts";
+import type { World } from "../retention/world.ts";
+import type { ActionFailed } from "./apply.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+
+/** Tells of what was decided and done: metrics, log lines, Events. */
+export interface Report {
+  planned(world: World, plan: Plan): void;
+  applied(action: Action): void;
+  failed(failure: ActionFailed): void;
+}
+
+/** Whom to tell. */
+export interface ReportOptions {
+  readonly log: Logger;
+  readonly events: EventRecorder;
+  readonly metrics: ControllerMetrics;
+}
+
+/** A report of one term. */
+export function createReport(options: ReportOptions): Report {
+  const { log, metrics, events } = options;
+  const told = new Set<string>();
+  let subjects = new Map<string, EventSubject>();
+
+  function tell(action: Action, type: "Normal" | "Warning", reason: string, message: string): void {
+    const subject = subjects.get(action.key) ?? contentSubject(action);
+    if (subject !== undefined) events.record(subject, { type, reason, message });
+  }
+  return {
+    planned(world, plan) {
+      subjects = backupSubjects(world, plan);
+      countPlan(plan, metrics);
+      tellNotices(plan.notices, told, options);
+    },
+    applied(action) {
+      metrics.actions.inc({ action: action.kind });
+      log.info({ action: action.kind, content: action.key, reason: action.message }, "action done");
+      const reason = EVENT_REASONS[action.kind];
+      if (reason !== undefined) tell(action, "Normal", reason, `${action.key}: ${action.message}`);
+    },
+    failed({ action, cause }) {
+      const error = messageOf(cause);
+      metrics.actionFailures.inc({ action: action.kind });
+      log.warn({ action: action.kind, content: action.key, error }, "action failed, will be retried");
+      if (action.kind === "free") {
+        tell(action, "Warning", "SnapshotNotFreed", `${action.key}: ${action.message}; failed: ${error}`);
+      }
+    },
+  };
+}
+
+/** The Events of what was done; the other actions are steps on the way that nobody needs to hear of. */
+const EVENT_REASONS: Partial<Readonly<Record<Action["kind"], string>>> = {
+  mark: "SnapshotRetained",
+  free: "SnapshotFreed",
+  recreate: "SnapshotContentRecreated",
+};
+
+/** The Backup that each content belongs to, where that exists: what people look at. */
+function backupSubjects(world: World, plan: Plan): Map<string, EventSubject> {
+  const backups = new Map(
+    world.backups.map(({ metadata: { namespace = "", name = "", uid } }) => [
+      backupKey({ namespace, name }),
+      { apiVersion: "velero.io/v1", kind: "Backup", namespace, name, uid },
+    ]),
+  );
+  const subjects = new Map<string, EventSubject>();
+  for (const { name, backup } of plan.snapshots) {
+    const subject = backup && backups.get(backupKey(backup));
+    if (subject !== undefined) subjects.set(name, subject);
+  }
+  return subjects;
+}
+
+function contentSubject(action: Action): EventSubject | undefined {
+  if (!("content" in action)) return undefined;
+  const { name, uid } = action.content;
+  return { ...CONTENT, namespace: "", name, uid };
+}
+
+const CONTENT = { apiVersion: "snapshot.storage.k8s.io/v1", kind: "VolumeSnapshotContent" } as const;
+
+function countPlan({ snapshots, volumes }: Plan, metrics: ControllerMetrics): void {
+  metrics.retained.reset();
+  for (const { stage, driver } of snapshots) {
+    if (stage === "retained") metrics.retained.inc({ driver: driver ?? "unknown" });
+  }
+  metrics.budgetWaiting.set(snapshots.filter(({ held }) => held === "waiting_for_budget").length);
+  metrics.pinnedFull.set(
+    volumes.filter(
+      ({ pinned, number, ceiling }) => pinned > 0 && pinned >= Math.min(number, ceiling ?? number),
+    ).length,
+  );
+}
+
+/** Each matter once, until it is over. */
+function tellNotices(
+  notices: readonly PlanNotice[],
+  told: Set<string>,
+  { log, events }: ReportOptions,
+): void {
+  const current = new Set(notices.map(({ key }) => key));
+  for (const key of told) {
+    if (!current.has(key)) told.delete(key);
+  }
+  for (const { key, type, reason, message, object } of notices) {
+    if (!told.has(key)) {
+      told.add(key);
+      log.info({ notice: reason, kind: object.kind, name: object.name, reason: message }, "notice");
+      events.record({ ...object, namespace: object.namespace ?? "" }, { type, reason, message });
+    }
+  }
+}
