@@ -57,11 +57,10 @@ const Registration = {
   labels: Texts,
 };
 
-const Server = {
+/** What any Deployment of ours takes. */
+const Pods = {
   replicas: Count,
-  port: Port,
   probePort: Port,
-  drainSeconds: Count,
   terminationGracePeriodSeconds: Count,
   strategy: Anything,
   revisionHistoryLimit: Count,
@@ -76,18 +75,9 @@ const Server = {
   affinity: Anything,
   topologySpreadConstraints: Things,
   priorityClassName: z.string(),
-  hostNetwork: z.boolean(),
-  dnsPolicy: z.enum(["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
   runtimeClassName: z.string(),
   extraArgs: z.array(z.string()),
   extraEnv: Named,
-  extraVolumes: Named,
-  extraVolumeMounts: Named,
-  service: section({
-    annotations: Texts,
-    ipFamilyPolicy: z.enum(["", "SingleStack", "PreferDualStack", "RequireDualStack"]),
-    ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).max(2),
-  }),
   podDisruptionBudget: section({
     enabled: z.boolean(),
     maxUnavailable: CountOrPercentage,
@@ -95,6 +85,23 @@ const Server = {
     unhealthyPodEvictionPolicy: z.enum(["AlwaysAllow", "IfHealthyBudget"]),
   }),
 };
+
+const Server = {
+  ...Pods,
+  port: Port,
+  drainSeconds: Count,
+  hostNetwork: z.boolean(),
+  dnsPolicy: z.enum(["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
+  extraVolumes: Named,
+  extraVolumeMounts: Named,
+  service: section({
+    annotations: Texts,
+    ipFamilyPolicy: z.enum(["", "SingleStack", "PreferDualStack", "RequireDualStack"]),
+    ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).max(2),
+  }),
+};
+
+const Account = section({ create: z.boolean(), name: ObjectName, annotations: Texts });
 
 const Certs = section({
   mode: z.enum(["self", "cert-manager", "external"]),
@@ -136,11 +143,12 @@ export const Values = section({
   image: Image,
   imagePullSecrets: Named,
   logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]),
-  serviceAccount: section({ create: z.boolean(), name: ObjectName, annotations: Texts }),
+  serviceAccount: Account,
   rbac: section({ create: z.boolean() }),
   policy: RetentionPolicy.omit({ apiVersion: true, kind: true }),
   policyConfigMap: section({ create: z.boolean(), name: ObjectName }),
   webhook: section({ ...Registration, ...Server }),
+  controller: section({ enabled: z.boolean(), serviceAccount: Account, ...Pods }),
   certs: Certs,
   networkPolicy: section({
     enabled: z.boolean(),

@@ -8,6 +8,7 @@ import type { Rendered } from "./chart.ts";
 const { binaries, skip } = await availableBinaries("demo");
 const helm = binaries?.helm ?? "";
 const NAME = "snapshot-retainer-webhook";
+const CONTROLLER = "snapshot-retainer-controller";
 
 /** One line a right: verb, group/resource, and the only name that it holds for. */
 const EVERYWHERE = [
@@ -36,18 +37,24 @@ const AT_HOME = [
   ...rights("create", "core/secrets"),
   ...rights("get list watch update", "core/secrets snapshot-retainer-signing-key"),
 ];
+const ROOM = rights("get list watch create patch", "coordination.k8s.io/leases");
 const OWN_CERTIFICATE = rights("get list watch update", "core/secrets snapshot-retainer-tls");
 
 const cases: Record<string, { values: object; everywhere: string[]; atHome: string[] }> = {
   "by default": {
     values: {},
     everywhere: [...EVERYWHERE, ...PUBLISHING],
+    atHome: [...AT_HOME, ...ROOM, ...OWN_CERTIFICATE],
+  },
+  "without a controller to ask for room": {
+    values: { controller: { enabled: false } },
+    everywhere: [...EVERYWHERE, ...PUBLISHING],
     atHome: [...AT_HOME, ...OWN_CERTIFICATE],
   },
   "without a certificate of our own to keep and publish": {
     values: { certs: { mode: "external", secretName: "theirs" } },
     everywhere: EVERYWHERE,
-    atHome: AT_HOME,
+    atHome: [...AT_HOME, ...ROOM],
   },
   "with another plugin's snapshots": {
     values: {
@@ -66,11 +73,11 @@ const cases: Record<string, { values: object; everywhere: string[]; atHome: stri
       },
     },
     everywhere: [...EVERYWHERE, ...PUBLISHING, ...rights("get list watch", "backup.acme.io/volumecopies")],
-    atHome: [...AT_HOME, ...OWN_CERTIFICATE],
+    atHome: [...AT_HOME, ...ROOM, ...OWN_CERTIFICATE],
   },
 };
 
-describe("the account may do exactly what the server does", { skip }, () => {
+describe("the accounts may do exactly what their programs do", { skip }, () => {
   for (const [name, { values, everywhere, atHome }] of Object.entries(cases)) {
     test(name, async () => {
       const objects = await render(helm, { values });
@@ -78,6 +85,32 @@ describe("the account may do exactly what the server does", { skip }, () => {
       assert.deepEqual(rightsOf(only(objects, "Role", NAME)), atHome.toSorted());
     });
   }
+
+  test("the controller", async () => {
+    const objects = await render(helm);
+    assert.deepEqual(
+      rightsOf(only(objects, "ClusterRole", CONTROLLER)),
+      [
+        ...rights("get list watch create patch delete", "snapshot.storage.k8s.io/volumesnapshotcontents"),
+        ...rights("get list watch delete", "snapshot.storage.k8s.io/volumesnapshots"),
+        ...rights("get list watch patch", "velero.io/datauploads"),
+        ...rights("get list watch", "velero.io/backups"),
+        ...rights("get list watch", "velero.io/deletebackuprequests"),
+        ...rights("get list watch", "velero.io/backupstoragelocations"),
+        ...rights("get list watch", "core/persistentvolumeclaims"),
+        ...rights("get list watch", "core/persistentvolumes"),
+        ...rights("create patch", "core/events"),
+      ].toSorted(),
+    );
+    assert.deepEqual(
+      rightsOf(only(objects, "Role", CONTROLLER)),
+      [
+        ...rights("get list watch", "core/configmaps snapshot-retainer-policy"),
+        ...rights("get", "core/secrets snapshot-retainer-signing-key"),
+        ...rights("get list watch create patch delete", "coordination.k8s.io/leases"),
+      ].toSorted(),
+    );
+  });
 
   test("no preset grants a wildcard", async () => {
     for (const preset of PRESETS) {

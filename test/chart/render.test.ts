@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
+import { controllerCommand } from "../../src/commands/controller-command.ts";
 import { webhookCommand } from "../../src/commands/webhook-command.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { only, PRESETS, render, renderText, runHelm, WebhookConfiguration } from "./chart.ts";
@@ -106,6 +107,22 @@ describe("values that are refused", { skip }, () => {
     "a budget that lets no node drain": {
       values: { webhook: { podDisruptionBudget: { minAvailable: 2 } } },
       message: /2 of 2 replicas may never leave/,
+    },
+    "a controller that is killed before it gives up its Lease": {
+      values: { controller: { terminationGracePeriodSeconds: 5 } },
+      message: /controller\.terminationGracePeriodSeconds: 5 is less than 15/,
+    },
+    "a budget that lets no node of a controller drain": {
+      values: { controller: { podDisruptionBudget: { minAvailable: 2 } } },
+      message: /controller\.podDisruptionBudget\.minAvailable: 2 of 2/,
+    },
+    "too little memory for the controller's heap": {
+      values: { controller: { resources: { limits: { memory: "128Mi" } } } },
+      message: /controller\.resources\.limits\.memory: 128Mi leaves/,
+    },
+    "our namespace in the controller's environment": {
+      values: { controller: { extraEnv: [{ name: "SNAPSHOT_RETAINER_NAMESPACE", value: "x" }] } },
+      message: /controller\.extraEnv: SNAPSHOT_RETAINER_NAMESPACE is set/,
     },
     "too little memory for a heap": {
       values: { webhook: { resources: { limits: { memory: "128Mi" } } } },
@@ -226,11 +243,16 @@ describe("the server", { skip }, () => {
     );
     assert.deepEqual(kinds.toSorted(), [
       "ClusterRole",
+      "ClusterRole",
+      "ClusterRoleBinding",
       "ClusterRoleBinding",
       "ConfigMap",
       "MutatingWebhookConfiguration",
       "Role",
+      "Role",
       "RoleBinding",
+      "RoleBinding",
+      "ServiceAccount",
       "ServiceAccount",
       "ValidatingWebhookConfiguration",
     ]);
@@ -241,6 +263,12 @@ describe("the server", { skip }, () => {
       const [name, ...flags] = container(await render(helm, { preset })).args;
       assert.equal(name, "webhook");
       assert.deepEqual(webhookCommand().parseOptions(flags).unknown, []);
+    });
+
+    test(`${preset} gives flags that the controller's command knows`, async () => {
+      const [name, ...flags] = container(await render(helm, { preset }), "controller").args;
+      assert.equal(name, "controller");
+      assert.deepEqual(controllerCommand().parseOptions(flags).unknown, []);
     });
   }
 
@@ -271,8 +299,31 @@ describe("the server", { skip }, () => {
   });
 
   test("one replica has no disruption budget", async () => {
-    const kinds = (await render(helm, { values: { webhook: { replicas: 1 } } })).map(({ kind }) => kind);
+    const values = { webhook: { replicas: 1 }, controller: { replicas: 1 } };
+    const kinds = (await render(helm, { values })).map(({ kind }) => kind);
     assert.ok(!kinds.includes("PodDisruptionBudget"));
+  });
+
+  test("the webhook and the controller have disruption budgets of their own", async () => {
+    const objects = await render(helm);
+    for (const component of ["webhook", "controller"]) {
+      const budget = only(objects, "PodDisruptionBudget", `snapshot-retainer-${component}`);
+      const { spec } = z
+        .object({ spec: z.object({ selector: z.object({ matchLabels: z.record(z.string(), z.string()) }) }) })
+        .parse(budget);
+      assert.equal(spec.selector.matchLabels["app.kubernetes.io/component"], component);
+    }
+  });
+
+  test("nothing of the controller is rendered where it is not wanted", async () => {
+    const text = await renderText(helm, { values: { controller: { enabled: false } } });
+    assert.ok(!text.includes("snapshot-retainer-controller"));
+  });
+
+  test("the webhook takes the controller for one of us", async () => {
+    const values = { namespaceOverride: "mine", controller: { serviceAccount: { name: "pruner" } } };
+    const { args } = container(await render(helm, { values }));
+    assert.ok(args.includes("--own-account=system:serviceaccount:mine:pruner"));
   });
 
   test("an image is named by registry, tag and digest", async () => {
@@ -303,11 +354,12 @@ const Container = z.looseObject({
   env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
 });
 
-function container(objects: readonly Rendered[]): z.infer<typeof Container> {
+function container(objects: readonly Rendered[], component = "webhook"): z.infer<typeof Container> {
   const Deployment = z.object({
     spec: z.object({ template: z.object({ spec: z.object({ containers: z.tuple([Container]) }) }) }),
   });
-  return Deployment.parse(only(objects, "Deployment")).spec.template.spec.containers[0];
+  return Deployment.parse(only(objects, "Deployment", `snapshot-retainer-${component}`)).spec.template.spec
+    .containers[0];
 }
 
 function nodeOptions(objects: readonly Rendered[]): string | undefined {

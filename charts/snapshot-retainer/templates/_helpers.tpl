@@ -32,6 +32,20 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "snapshot-retainer.controllerName" -}}
+{{- printf "%s-controller" (include "snapshot-retainer.fullname" .) -}}
+{{- end -}}
+
+{{- define "snapshot-retainer.controllerAccountName" -}}
+{{- with .Values.controller.serviceAccount -}}
+{{- if .create -}}
+{{- default (include "snapshot-retainer.controllerName" $) .name -}}
+{{- else -}}
+{{- default "default" .name -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "snapshot-retainer.policyConfigMapName" -}}
 {{- default (printf "%s-policy" (include "snapshot-retainer.fullname" .)) .Values.policyConfigMap.name -}}
 {{- end -}}
@@ -46,6 +60,11 @@
 {{- end -}}
 {{- define "snapshot-retainer.originalsConfigMapName" -}}
 {{- printf "%s-originals" (include "snapshot-retainer.fullname" .) -}}
+{{- end -}}
+
+{{/* The Lease that the controllers elect their leader by, and that tells the webhook whether one is alive. */}}
+{{- define "snapshot-retainer.leaseName" -}}
+{{- include "snapshot-retainer.controllerName" . -}}
 {{- end -}}
 
 {{/* The part of the labels that selectors use. They are immutable, so nothing in here may ever change. */}}
@@ -66,8 +85,8 @@ configurations of another cluster, with another cluster's caBundle, must not com
 {{- $ours := include "snapshot-retainer.selectorLabels" . | fromYaml -}}
 {{- $ours = merge $ours (dict "app.kubernetes.io/part-of" "snapshot-retainer" "velero.io/exclude-from-backup" "true") -}}
 {{- $theirs := dict -}}
-{{- if eq (index . 1) "webhook" -}}
-{{- $theirs = $root.Values.webhook.podLabels -}}
+{{- with get $root.Values (index . 1) -}}
+{{- $theirs = .podLabels -}}
 {{- end -}}
 {{- merge $ours $theirs $root.Values.commonLabels | toYaml -}}
 {{- end -}}

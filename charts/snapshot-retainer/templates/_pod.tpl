@@ -21,6 +21,9 @@
 - --signing-key-secret={{ include "snapshot-retainer.signingKeySecretName" . }}
 - --originals-configmap={{ include "snapshot-retainer.originalsConfigMapName" . }}
 - --own-account=system:serviceaccount:{{ $namespace }}:{{ include "snapshot-retainer.serviceAccountName" . }}
+{{- if .Values.controller.enabled }}
+- --own-account=system:serviceaccount:{{ $namespace }}:{{ include "snapshot-retainer.controllerAccountName" . }}
+{{- end }}
 - --drain-seconds={{ .Values.webhook.drainSeconds }}
 - --log-level={{ .Values.logLevel }}
 {{- with .Values.webhook.extraArgs }}
@@ -28,10 +31,24 @@
 {{- end }}
 {{- end -}}
 
-{{/* The environment of the webhook server. */}}
-{{- define "snapshot-retainer.webhookEnv" -}}
+{{/* The command line of the controller. */}}
+{{- define "snapshot-retainer.controllerArgs" -}}
+- controller
+- --policy-configmap={{ include "snapshot-retainer.policyConfigMapName" . }}
+- --probe-port={{ .Values.controller.probePort }}
+- --signing-key-secret={{ include "snapshot-retainer.signingKeySecretName" . }}
+- --lease={{ include "snapshot-retainer.leaseName" . }}
+- --log-level={{ .Values.logLevel }}
+{{- with .Values.controller.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The environment of a component. Called with (list $ "webhook"). */}}
+{{- define "snapshot-retainer.env" -}}
+{{- $values := get (index . 0).Values (index . 1) -}}
 {{- $given := dict -}}
-{{- range .Values.webhook.extraEnv -}}
+{{- range $values.extraEnv -}}
 {{- $_ := set $given .name true -}}
 {{- end -}}
 - name: SNAPSHOT_RETAINER_NAMESPACE
@@ -43,14 +60,14 @@
 {{- if $heap -}}
 {{- $options = append $options (printf "--max-old-space-size=%s" $heap) -}}
 {{- end -}}
-{{- with .Values.webhook.nodeOptions -}}
+{{- with $values.nodeOptions -}}
 {{- $options = append $options . -}}
 {{- end -}}
 {{- if and $options (not (hasKey $given "NODE_OPTIONS")) }}
 - name: NODE_OPTIONS
   value: {{ join " " $options | quote }}
 {{- end }}
-{{- with .Values.webhook.extraEnv }}
+{{- with $values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

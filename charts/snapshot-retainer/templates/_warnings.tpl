@@ -29,6 +29,11 @@
 {{- $warnings = append $warnings "No memory limit: Node chooses the size of its heap by itself." -}}
 {{- end -}}
 {{- end -}}
+{{- if not .Values.controller.enabled -}}
+{{- $warnings = append $warnings "controller.enabled is false: snapshots are labelled, and none is retained." -}}
+{{- else if and (not .Values.webhook.url) (lt (int .Values.controller.replicas) 1) -}}
+{{- $warnings = append $warnings "controller.replicas 0: nothing new is retained, and nothing is pruned." -}}
+{{- end -}}
 {{- if not .Values.policyConfigMap.create -}}
 {{- $warnings = append $warnings (printf "policyConfigMap.create is false: apply the ConfigMap %s yourself; until then everything passes unchanged." (include "snapshot-retainer.policyConfigMapName" .)) -}}
 {{- end -}}
@@ -36,7 +41,7 @@
 {{- $warnings = append $warnings "certs.caBundle is empty: unless something else writes the caBundle, or the API server trusts your authority already, the webhook is never reached." -}}
 {{- end -}}
 {{- if not .Values.rbac.create -}}
-{{- $warnings = append $warnings "rbac.create is false: the rights that the server needs stand in the chart's README." -}}
+{{- $warnings = append $warnings "rbac.create is false: the rights that the accounts need stand in the chart's README." -}}
 {{- end -}}
 {{- range $warnings }}
 WARNING: {{ . }}
