@@ -2,22 +2,25 @@ import { readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 
 /** An answer of the API server. */
-interface ApiAnswer {
+export interface ApiAnswer {
   readonly status: number;
   readonly body: string;
 }
 
-/** The few requests that starting a cluster makes itself; everything else goes through kubectl. */
+/** The few requests that running a cluster makes itself; everything else goes through kubectl. */
 export interface ApiClient {
   get(path: string): Promise<ApiAnswer>;
   post(path: string, body: unknown): Promise<ApiAnswer>;
+  /** A strategic merge patch, which only Kubernetes' own kinds take. */
+  patch(path: string, change: unknown): Promise<ApiAnswer>;
 }
 
 /** Makes a client that is an administrator by the token. The CA file may appear only later. */
 export function createApiClient(server: string, caFile: string, token: string): ApiClient {
   const agent = new Agent({ keepAlive: true });
   async function send(method: string, path: string, body?: string): Promise<ApiAnswer> {
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const type = method === "PATCH" ? "application/strategic-merge-patch+json" : "application/json";
+    const headers = { authorization: `Bearer ${token}`, "content-type": type };
     const ca = readFileSync(caFile);
     return new Promise((resolve, reject) => {
       const sent = request(`${server}${path}`, { method, headers, ca, agent }, (response) => {
@@ -36,6 +39,7 @@ export function createApiClient(server: string, caFile: string, token: string): 
   return {
     get: async (path) => send("GET", path),
     post: async (path, body) => send("POST", path, JSON.stringify(body)),
+    patch: async (path, change) => send("PATCH", path, JSON.stringify(change)),
   };
 }
 

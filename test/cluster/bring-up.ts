@@ -14,7 +14,7 @@ import {
 } from "./control-plane.ts";
 import { kubeconfig, writeServiceAccountKubeconfig } from "./identity.ts";
 import { createLayout, type Layout } from "./layout.ts";
-import { asList, driverObjects, veleroObjects } from "./objects.ts";
+import { asList, driverObjects, veleroAccount } from "./objects.ts";
 import { findPorts } from "./ports.ts";
 import type { Component } from "./process.ts";
 import { AMPLE_REQUESTS, createDriver, type Driver, type DriverOptions } from "./storage-array.ts";
@@ -105,7 +105,7 @@ async function installApis({ binaries, layout, driverOptions }: Plan, signal?: A
   await Promise.all([
     runProgram(kubectl, [...apply, binaries.crds], options),
     runProgram(kubectl, [...apply, binaries.rbac, "--namespace=kube-system"], options),
-    runProgram(kubectl, [...apply, "-"], { ...options, stdin: asList(veleroObjects()) }),
+    runProgram(kubectl, [...apply, "-"], { ...options, stdin: asList(veleroAccount("velero")) }),
   ]);
   await runProgram(
     kubectl,

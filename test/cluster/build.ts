@@ -24,7 +24,7 @@ export interface Binaries {
 }
 
 /** Velero, its object-store plugin's directory, and an S3 server. */
-interface VeleroBinaries {
+export interface VeleroBinaries {
   readonly velero: string;
   readonly awsPlugin: string;
   readonly s3Server: string;

@@ -3,16 +3,17 @@ import { classNameOf, type DriverOptions } from "./storage-array.ts";
 /** A manifest as kubectl takes it. */
 export type Manifest = Readonly<Record<string, unknown>>;
 
-/** What a cluster with Velero in it has before anything is backed up: namespace, account and its rights. */
-export function veleroObjects(): Manifest[] {
-  const subject = { kind: "ServiceAccount", name: "velero", namespace: "velero" };
+/** What a namespace with Velero in it has before anything is backed up: itself, the account and its rights. */
+export function veleroAccount(namespace: string): Manifest[] {
+  const subject = { kind: "ServiceAccount", name: "velero", namespace };
   return [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: "velero" } },
-    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "velero", namespace: "velero" } },
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "velero", namespace } },
     {
       apiVersion: "rbac.authorization.k8s.io/v1",
       kind: "ClusterRoleBinding",
-      metadata: { name: "velero" },
+      // As `velero install` calls it.
+      metadata: { name: namespace === "velero" ? "velero" : `velero-${namespace}` },
       subjects: [subject],
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
     },
