@@ -54,12 +54,27 @@ export function inheritanceOf(kind: string, sources: InheritanceSources): Inheri
     return undefined;
   }
   const documents = [dataUpload, annotation, original?.inherited].filter(
-    (document) => document?.kind === kind && document.alias === first.alias,
+    (document) => document?.alias === first.alias,
   );
-  const entries = [...documents.map((document) => document?.labels), living(kind, original)].flatMap(
-    (labels) => Object.entries(labels ?? {}),
+  const ofKind = documents.filter((document) => document?.kind === kind);
+  const entries = [...ofKind.map((document) => document?.labels), living(kind, original)].flatMap((labels) =>
+    Object.entries(labels ?? {}),
   );
-  return { ...first, kind, labels: inheritableLabels(Object.fromEntries(entries)) };
+  return {
+    ...first,
+    kind,
+    ...snapshotIn(documents),
+    labels: inheritableLabels(Object.fromEntries(entries)),
+  };
+}
+
+/** What documents of one snapshot know of the storage: the handle comes to be known after the volume. */
+function snapshotIn(documents: readonly (Inherited | undefined)[]): Pick<Inherited, "snapshot"> {
+  const snapshot = documents
+    .map((document) => document?.snapshot)
+    .filter((known) => known !== undefined)
+    .reduce<Inherited["snapshot"]>((all, known) => ({ ...all, ...known }), undefined);
+  return snapshot === undefined ? {} : { snapshot };
 }
 
 /**

@@ -12,6 +12,12 @@ const Volume = z.object({
   name: z.string(),
 });
 
+const Stored = z.object({
+  driver: z.string(),
+  handle: z.string().optional(),
+  volumeHandle: z.string().optional(),
+});
+
 /**
  * What a clone inherits from its original. It travels as an annotation, since Velero's exposer copies
  * annotations onto clones and no labels.
@@ -24,8 +30,8 @@ export const Inherited = z.object({
   volumeName: z.string(),
   volume: Volume,
   backup: z.object({ namespace: z.string(), name: z.string() }).optional(),
-  /** The storage's identity of the snapshot, where it was known when this was written. */
-  snapshot: z.object({ driver: z.string(), handle: z.string() }).optional(),
+  /** The storage's identity of the snapshot and of its volume, as far as it was known when this was written. */
+  snapshot: Stored.optional(),
   /** All other labels of the original that clones inherit. */
   labels: z.record(z.string(), z.string()),
 });
@@ -41,7 +47,7 @@ const MAX_LENGTH = 16 * 1024;
 
 /** The annotation's text: JSON with a signature over everything else in it. */
 export function writeInherited(inherited: Inherited, signer: Signer): string {
-  const fitting = fit(inherited);
+  const fitting = ordered(fit(inherited));
   return JSON.stringify({ ...fitting, signature: signer.sign(canonical(fitting)) });
 }
 
@@ -95,9 +101,30 @@ function canonical({
     volumeName,
     [volume.namespace ?? null, volume.name],
     backup === undefined ? null : [backup.namespace, backup.name],
-    snapshot === undefined ? null : [snapshot.driver, snapshot.handle],
+    snapshot === undefined ? null : storageIdentity(snapshot),
     Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   ]);
+}
+
+// Documents from before there were volume handles, which stay on objects for years, have the shorter text.
+function storageIdentity({ driver, handle, volumeHandle }: NonNullable<Inherited["snapshot"]>): unknown[] {
+  const identity = [driver, handle ?? null];
+  return volumeHandle === undefined ? identity : [...identity, volumeHandle];
+}
+
+// One order of keys: else a second pass, which reads what the first wrote, would write another text.
+function ordered(inherited: Inherited): Inherited {
+  const { version, kind, alias, volumeName, volume, backup, snapshot, labels } = inherited;
+  return {
+    version,
+    kind,
+    alias,
+    volumeName,
+    volume,
+    ...(backup && { backup }),
+    ...(snapshot && { snapshot: Stored.parse(snapshot) }),
+    labels,
+  };
 }
 
 function fit(inherited: Inherited): Inherited {

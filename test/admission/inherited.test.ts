@@ -18,7 +18,7 @@ const documents: fc.Arbitrary<Inherited> = fc.record(
     volumeName: text,
     volume: fc.record({ namespace: text, name: text }, { requiredKeys: ["name"] }),
     backup: named,
-    snapshot: fc.record({ driver: text, handle: text }),
+    snapshot: fc.record({ driver: text, handle: text, volumeHandle: text }, { requiredKeys: ["driver"] }),
     labels: fc.dictionary(
       text.filter((key) => key !== "__proto__"),
       text,
@@ -46,6 +46,34 @@ describe("the inherited document", () => {
     for (const metadata of [undefined, {}, { annotations: null }, { annotations: { other: "x" } }]) {
       assert.equal(readInherited(metadata, SIGNER), undefined);
     }
+  });
+
+  test("written before it could name the storage's volume is still read", () => {
+    const written = `{"version":1,"kind":"VolumeSnapshot","alias":"11111111-1111-4111-8111-111111111111","volumeName":"app.data","volume":{"namespace":"app","name":"data"},"backup":{"namespace":"velero","name":"nightly-1"},"labels":{"app.kubernetes.io/name":"shop","velero.io/backup-name":"nightly-1"},"snapshot":{"driver":"rbd.csi.ceph.com","handle":"snap-0a1b2c3d"},"signature":"qX73_xIdI2NjvPIRMDKjFV1ONennadaFZneBdDlY4jU"}`;
+    assert.deepEqual(parseInherited(written, SIGNER), {
+      ...aDocument(),
+      snapshot: { driver: "rbd.csi.ceph.com", handle: "snap-0a1b2c3d" },
+    });
+  });
+
+  test("means another one with each part of what the storage knows", () => {
+    const identities = [
+      { driver: "d" },
+      { driver: "d", handle: "h" },
+      { driver: "d", volumeHandle: "h" },
+      { driver: "d", handle: "h", volumeHandle: "h" },
+    ];
+    const signatures = identities.map((snapshot) => writeInherited(aDocument({ snapshot }), SIGNER));
+    assert.equal(new Set(signatures.map((text) => text.slice(-60))).size, identities.length);
+  });
+
+  test("is written alike whatever order its keys have", () => {
+    const snapshot = { volumeHandle: "v", handle: "h", driver: "d" };
+    const { alias, ...others } = aDocument({ snapshot });
+    assert.equal(
+      writeInherited({ ...others, alias }, SIGNER),
+      writeInherited(aDocument({ snapshot: { driver: "d", handle: "h", volumeHandle: "v" } }), SIGNER),
+    );
   });
 
   test("does not depend on the order of its keys", () => {
