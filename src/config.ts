@@ -21,6 +21,7 @@ export interface WebhookConfig {
   readonly webhookConfiguration?: string;
   readonly signingKeySecret: string;
   readonly originalsConfigmap: string;
+  readonly controllerLease: string;
   readonly ownAccount: readonly string[];
   readonly drainSeconds: number;
   readonly logLevel: LogLevel;

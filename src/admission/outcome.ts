@@ -1,4 +1,5 @@
 import type { Edits } from "./patch.ts";
+import type { RoomNeed } from "./room-needed.ts";
 
 /**
  * Why a request got what it got: a stable code for metrics and audit annotations. Each is documented in
@@ -11,7 +12,10 @@ export const CODES = {
   limit_invalid: "a user's number on a Backup was not an integer and was replaced",
   already_set: "nothing had to be changed",
   labelled: "an original got its labels and its inherited document",
+  no_room: "an original got its labels; its volume is at its number, and no room was made in time",
   inherited: "a clone got the labels of its original",
+  retain_set: "a clone got the labels of its original and the deletion policy Retain",
+  retain_refused: "a clone got the labels of its original; its snapshot is to be retained, and cannot be now",
   decided: "a DataUpload got its labels and the retain decision",
   put_back: "a protected label or annotation was put back",
   forged_removed: "a reserved label or annotation by somebody else was removed",
@@ -53,6 +57,8 @@ export interface Outcome {
   /** One sentence each, for the person who made the request: what was changed, and where the policy is. */
   readonly warnings?: readonly string[];
   readonly notices?: readonly Notice[];
+  /** Before the answer is given, room is to be asked for: the storage may be at its limit. */
+  readonly room?: RoomNeed;
   /** More for the audit log, such as the limit and its reason. */
   readonly audit?: Readonly<Record<string, string>>;
 }

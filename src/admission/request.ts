@@ -21,6 +21,7 @@ export function readRequest<T>(
     name: raw.name ?? "",
     username: raw.userInfo.username,
     account: accountOf(raw.userInfo.username, context.policy, context.ownAccounts),
+    dryRun: raw.dryRun === true,
     object: parse(schema, raw.object, "object"),
     oldObject: update ? parse(schema, raw.oldObject, "oldObject") : undefined,
   };

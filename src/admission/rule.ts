@@ -13,6 +13,8 @@ export interface Request<T> {
   readonly name: string;
   readonly account: Account;
   readonly username: string;
+  /** Nothing will be stored: nobody may be asked to do anything for it. */
+  readonly dryRun: boolean;
   readonly object: T;
   /** Present on UPDATE. */
   readonly oldObject: T | undefined;
@@ -28,6 +30,8 @@ export interface Surroundings {
   readonly randomId: () => string;
   /** Whether the served DataUpload has `spec.retainSnapshot` (no released Velero has, so far). */
   readonly hasRetainSnapshotField: boolean;
+  /** Whether a retention controller holds its Lease: what is retained without one, nobody frees. */
+  readonly controllerAlive: boolean;
 }
 
 /** A rule for one kind: first what it needs to know of other objects, then the pure decision. */

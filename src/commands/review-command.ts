@@ -14,6 +14,7 @@ interface ReviewFlags {
   readonly as?: string;
   readonly output: Format;
   readonly color?: boolean;
+  readonly controller: boolean;
 }
 
 /** `snapshot-retainer review`: what admission would make of manifests, offline. */
@@ -26,6 +27,7 @@ export function reviewCommand(): Command {
     .addOption(new Option("-o, --output <format>", "how to print").choices([...FORMATS]).default("diff"))
     .option("--color", "colour the diff; by default on a terminal only")
     .option("--no-color", "never colour the diff")
+    .option("--no-controller", "as if no retention controller were running")
     .addHelpText("after", HELP)
     .exitOverride()
     .action(async (flags: ReviewFlags) => {
@@ -48,6 +50,7 @@ async function review(flags: ReviewFlags): Promise<string> {
     policy,
     policyLocation: `file ${flags.policy}`,
     as: flags.as,
+    controllerAlive: flags.controller,
   });
   return render(reviewed, flags.output, flags.color ?? process.stdout.isTTY);
 }

@@ -55,6 +55,10 @@ function objectFlags(): Option[] {
     new Option("--originals-configmap <name>", "ConfigMap that remembers originals").default(
       "snapshot-retainer-originals",
     ),
+    new Option(
+      "--controller-lease <name>",
+      "Lease that the retention controller holds; empty: there is none",
+    ).default("snapshot-retainer-controller"),
     new Option("--own-account <user...>", "usernames of our own ServiceAccounts")
       .default([])
       .argParser(collect),

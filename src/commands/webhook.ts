@@ -29,6 +29,7 @@ import { createBatch } from "../server/batch.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
 import { createReport, withoutObjects } from "../server/report.ts";
+import { startControllerLink } from "./controller-link.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
 
@@ -126,6 +127,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   const { memory, loaded } = startMemory(parts, signer);
   const lookup = startClusterLookup({ ...parts, signer, memory, onError });
   policy.onLoaded((current) => lookup.watchSnapshotAssociatedObjects(current.snapshotAssociatedObjects));
+  const controller = startControllerLink({ ...parts, onError });
   const schema = watchDataUploadSchema(rest, onError, parts.signal);
   const reports = createBatch(createReport(parts), { ms: REPORT_MS, onError });
   const app = createApp({
@@ -135,11 +137,13 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
       signer,
       randomId: randomUUID,
       hasRetainSnapshotField: schema.hasRetainSnapshot(),
+      controllerAlive: controller.liveness.alive(),
       lookup,
       ownAccounts: config.ownAccount,
     }),
     policyKey: POLICY_KEY,
     deadlineMs: DEADLINE_MS,
+    room: controller.room,
     onAnswered: (answered) => reports.push(withoutObjects(answered)),
     clock: () => performance.now() / 1000,
     onError,
@@ -153,6 +157,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
     },
     notReady: () => [
       ...lookup.unsynced().map((name) => `cache: ${name} not synced yet`),
+      ...(controller.synced() ? [] : ["cache: leases not synced yet"]),
       ...(loaded() ? [] : ["memory: the ConfigMap of originals has not been read yet"]),
     ],
   };

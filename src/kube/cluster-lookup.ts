@@ -7,7 +7,7 @@ import type { Signer } from "../admission/signer.ts";
 import type { SnapshotAssociatedObject } from "../policy/schema.ts";
 import { startCache } from "./cache.ts";
 import type { Cache, Cached } from "./cache.ts";
-import { INHERITED_ANNOTATION, VELERO_BACKUP_NAME_LABEL } from "./keys.ts";
+import { ALIAS_LABEL, INHERITED_ANNOTATION, VELERO_BACKUP_NAME_LABEL } from "./keys.ts";
 import { toLabelValue } from "./label-value.ts";
 import type { OriginalsMemory } from "./memory.ts";
 import {
@@ -20,9 +20,12 @@ import {
   VolumeSnapshot,
   VolumeSnapshotContent,
 } from "./objects.ts";
+import type { Metadata } from "./objects.ts";
 import { createLivingOriginals } from "./originals.ts";
 import type { LivingOriginals, StoredSnapshot } from "./originals.ts";
 import type { Rest } from "./rest.ts";
+import { createTakenSnapshots } from "./taken-snapshots.ts";
+import type { TakenSnapshots } from "./taken-snapshots.ts";
 import { trimTo } from "./trim.ts";
 
 const SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1";
@@ -55,7 +58,8 @@ export interface ClusterLookup extends Lookup {
 export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup {
   const { rest, memory } = options;
   const living = createLivingOriginals(options.signer, (found) => memory.remember(found));
-  const caches = startCaches(options, living);
+  const taken = createTakenSnapshots(options.signer);
+  const caches = startCaches(options, living, taken);
   const sao = createSaoWatcher(options, living);
 
   return {
@@ -63,38 +67,65 @@ export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup
       const cached = caches.volumeSnapshots.get(namespace, name);
       return isLabelled(cached)
         ? cached
-        : get(
-            rest,
-            `${SNAPSHOTS}/namespaces/${encodeURIComponent(namespace)}/volumesnapshots`,
-            name,
-            VolumeSnapshot,
-          );
+        : get(rest, { path: `${SNAPSHOTS}/${inNamespace(namespace)}/volumesnapshots`, name }, VolumeSnapshot);
     },
     volumeSnapshotContent: async (name) =>
       caches.contents.get("", name) ??
-      get(rest, `${SNAPSHOTS}/volumesnapshotcontents`, name, VolumeSnapshotContent),
+      get(rest, { path: `${SNAPSHOTS}/volumesnapshotcontents`, name }, VolumeSnapshotContent),
     dataUpload: async (namespace, name) => {
       const cached = caches.dataUploads.get(namespace, name);
-      const path = `/apis/velero.io/v2alpha1/namespaces/${encodeURIComponent(namespace)}/datauploads`;
-      return isLabelled(cached) ? cached : get(rest, path, name, DataUpload);
+      const path = `/apis/velero.io/v2alpha1/${inNamespace(namespace)}/datauploads`;
+      return isLabelled(cached) ? cached : get(rest, { path, name }, DataUpload);
     },
+    // A scan, since only clones by other data movers need it, and they are rare.
+    dataUploadByAlias: (namespaces, alias) =>
+      [...caches.dataUploads.values()].find(({ metadata }) => isIn(namespaces, metadata, alias)),
     backupByLabel: async (namespaces, label) =>
       findBackup(caches.backups, namespaces, label) ?? getBackup(rest, namespaces, label),
-    persistentVolumeClaim: async (namespace, name) =>
-      get(
-        rest,
-        `/api/v1/namespaces/${encodeURIComponent(namespace)}/persistentvolumeclaims`,
-        name,
-        PersistentVolumeClaim,
-      ),
-    persistentVolume: async (name) => get(rest, "/api/v1/persistentvolumes", name, PersistentVolume),
+    ...createVolumeLookup(rest),
     originalByHandle: (source, handle) => living.find(source, handle) ?? memory.find(source, handle),
+    snapshotsOf: (volume) => taken.count(volume),
     unsynced: () => [
       ...unsyncedOf(Object.entries<Pick<Cache<Cached>, "synced">>({ ...caches })),
       ...sao.unsynced(),
     ],
     watchSnapshotAssociatedObjects: (entries) => sao.watch(entries),
   };
+}
+
+/** PVCs and PVs are not cached: a cluster has many, and few of them are ever asked for. */
+function createVolumeLookup(
+  rest: Rest,
+): Pick<Lookup, "persistentVolumeClaim" | "persistentVolume" | "claimWithVolume"> {
+  async function getClaim(
+    namespace: string,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<PersistentVolumeClaim | undefined> {
+    const path = `/api/v1/${inNamespace(namespace)}/persistentvolumeclaims`;
+    return get(rest, { path, name, ...(signal && { signal }) }, PersistentVolumeClaim);
+  }
+  async function getVolume(name: string, signal?: AbortSignal): Promise<PersistentVolume | undefined> {
+    const path = "/api/v1/persistentvolumes";
+    return get(rest, { path, name, ...(signal && { signal }) }, PersistentVolume);
+  }
+  return {
+    persistentVolumeClaim: async (namespace, name) => getClaim(namespace, name),
+    persistentVolume: async (name) => getVolume(name),
+    claimWithVolume: async (namespace, name) => {
+      const signal = AbortSignal.timeout(LOOKUP_MS);
+      const claim = await getClaim(namespace, name, signal);
+      return { claim, volume: await getVolume(claim?.spec?.volumeName ?? "", signal) };
+    },
+  };
+}
+
+function inNamespace(namespace: string): string {
+  return `namespaces/${encodeURIComponent(namespace)}`;
+}
+
+function isIn(namespaces: readonly string[], { namespace, labels }: Metadata, alias: string): boolean {
+  return namespaces.includes(namespace ?? "") && valueOf(labels, ALIAS_LABEL) === alias;
 }
 
 interface Caches {
@@ -104,19 +135,23 @@ interface Caches {
   readonly backups: Cache<Backup>;
 }
 
-function startCaches(options: ClusterLookupOptions, living: LivingOriginals): Caches {
+function startCaches(options: ClusterLookupOptions, living: LivingOriginals, taken: TakenSnapshots): Caches {
   return {
     volumeSnapshots: startCache({
       ...options,
       path: `${SNAPSHOTS}/volumesnapshots`,
       labelSelector: VELERO_BACKUP_NAME_LABEL,
       trim: trimTo(VolumeSnapshot),
+      onChange: (now, before) => taken.update(now?.metadata, before?.metadata),
     }),
     contents: startCache({
       ...options,
       path: `${SNAPSHOTS}/volumesnapshotcontents`,
       trim: trimTo(VolumeSnapshotContent),
-      onChange: (now, before) => living.update(storedContent(now), storedContent(before)),
+      onChange: (now, before) => {
+        living.update(storedContent(now), storedContent(before));
+        taken.update(now?.metadata, before?.metadata);
+      },
     }),
     dataUploads: startCache({
       ...options,
@@ -214,18 +249,30 @@ async function getBackup(
 ): Promise<Backup | undefined> {
   const found = await Promise.all(
     namespaces.map(async (namespace) =>
-      get(rest, `/apis/velero.io/v1/namespaces/${encodeURIComponent(namespace)}/backups`, label, Backup),
+      get(rest, { path: `/apis/velero.io/v1/${inNamespace(namespace)}/backups`, name: label }, Backup),
     ),
   );
   return found.find((backup) => backup !== undefined);
 }
 
-async function get<T>(rest: Rest, path: string, name: string, view: z.ZodType<T>): Promise<T | undefined> {
+interface Wanted {
+  /** Of the collection. */
+  readonly path: string;
+  readonly name: string;
+  /** Ends the wait; after the time of one look-up where left out. */
+  readonly signal?: AbortSignal;
+}
+
+async function get<T>(
+  rest: Rest,
+  { path, name, signal = AbortSignal.timeout(LOOKUP_MS) }: Wanted,
+  view: z.ZodType<T>,
+): Promise<T | undefined> {
   if (name === "") {
     return undefined;
   }
   try {
-    const found = await rest.get(`${path}/${encodeURIComponent(name)}`, AbortSignal.timeout(LOOKUP_MS));
+    const found = await rest.get(`${path}/${encodeURIComponent(name)}`, signal);
     return found === undefined ? undefined : view.parse(found);
   } catch (error) {
     throw new LookupFailed(`${path}/${name}: ${error instanceof Error ? error.message : String(error)}`, {

@@ -70,6 +70,7 @@ export const DataUpload = z.object({
     sourcePVC: z.string(),
     sourceNamespace: z.string(),
     retainSnapshot: z.boolean().nullish(),
+    datamover: z.string().optional(),
     csiSnapshot: z
       .object({
         volumeSnapshot: z.string(),
@@ -78,6 +79,7 @@ export const DataUpload = z.object({
       })
       .nullish(),
   }),
+  status: z.object({ phase: z.string().nullish() }).nullish(),
 });
 export type DataUpload = z.infer<typeof DataUpload>;
 

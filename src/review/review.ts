@@ -30,6 +30,8 @@ export interface ReviewOptions {
   readonly policyLocation: string;
   /** Username for every manifest that does not name one; each kind's usual creator where undefined. */
   readonly as: string | undefined;
+  /** Whether a retention controller runs; true where left out. */
+  readonly controllerAlive?: boolean;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function reviewManifests(
     signer,
     randomId: () => `${FIRST_ALIAS}${String((aliases += 1)).padStart(12, "0")}`,
     hasRetainSnapshotField: false,
+    controllerAlive: options.controllerAlive ?? true,
     lookup: world,
     ownAccounts: [],
   };

@@ -3,6 +3,7 @@ import { readInherited } from "../admission/inherited.ts";
 import { textAt } from "../admission/json-pointer.ts";
 import type { KnownOriginal, Lookup } from "../admission/lookup.ts";
 import type { Signer } from "../admission/signer.ts";
+import { ALIAS_LABEL } from "../kube/keys.ts";
 import { toLabelValue } from "../kube/label-value.ts";
 import {
   AnyObject,
@@ -10,9 +11,12 @@ import {
   DataUpload,
   PersistentVolume,
   PersistentVolumeClaim,
+  valueOf,
   VolumeSnapshot,
   VolumeSnapshotContent,
 } from "../kube/objects.ts";
+import type { Metadata } from "../kube/objects.ts";
+import { createTakenSnapshots } from "../kube/taken-snapshots.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import type { KubernetesObject } from "./documents.ts";
 
@@ -28,8 +32,12 @@ export function createWorld(policy: RetentionPolicy, signer: Signer): World {
   function get<T>(view: z.ZodType<T>, ...[kind, namespace, name]: readonly string[]): T | undefined {
     return view.safeParse(objects.get(`${kind}/${namespace}/${name}`)).data;
   }
+  const taken = createTakenSnapshots(signer);
   return {
-    put: (object) => void objects.set(keyOf(object), object),
+    put(object) {
+      taken.update(metadataOf(object), metadataOf(objects.get(keyOf(object))));
+      objects.set(keyOf(object), object);
+    },
     find: (object) => objects.get(keyOf(object)),
     volumeSnapshot: async (namespace, name) => get(VolumeSnapshot, "VolumeSnapshot", namespace, name),
     volumeSnapshotContent: async (name) => get(VolumeSnapshotContent, "VolumeSnapshotContent", "", name),
@@ -42,11 +50,33 @@ export function createWorld(policy: RetentionPolicy, signer: Signer): World {
     persistentVolumeClaim: async (namespace, name) =>
       get(PersistentVolumeClaim, "PersistentVolumeClaim", namespace, name),
     persistentVolume: async (name) => get(PersistentVolume, "PersistentVolume", "", name),
+    claimWithVolume: async (namespace, name) => {
+      const claim = get(PersistentVolumeClaim, "PersistentVolumeClaim", namespace, name);
+      return {
+        claim,
+        volume: get(PersistentVolume, "PersistentVolume", "", claim?.spec?.volumeName ?? ""),
+      };
+    },
+    dataUploadByAlias: (namespaces, alias) =>
+      [...objects.values()]
+        .map((object) => (object.kind === "DataUpload" ? DataUpload.safeParse(object).data : undefined))
+        .find(
+          (upload) =>
+            namespaces.includes(upload?.metadata.namespace ?? "") &&
+            valueOf(upload?.metadata.labels, ALIAS_LABEL) === alias,
+        ),
+    snapshotsOf: (volume) => taken.count(volume),
     originalByHandle: (source, handle) => {
       const held = [...objects.values()].find((object) => isSnapshot(object, policy, source, handle));
       return held === undefined ? undefined : originalOf(held, signer);
     },
   };
+}
+
+/** Manifests have no UID. */
+function metadataOf(object: KubernetesObject | undefined): Metadata | undefined {
+  const metadata = AnyObject.safeParse(object).data?.metadata;
+  return object && metadata && { ...metadata, uid: keyOf(object) };
 }
 
 function keyOf({ kind, metadata }: KubernetesObject): string {

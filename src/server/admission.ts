@@ -9,6 +9,8 @@ import { validatePolicy } from "../admission/validate-policy.ts";
 import { readBody } from "./body.ts";
 import type { Body } from "./body.ts";
 import type { Within } from "./deadline.ts";
+import { withRoom } from "./with-room.ts";
+import type { AskForRoom } from "./with-room.ts";
 
 /** What is told of each answer, for metrics, the log and Events. */
 export interface Answered {
@@ -28,6 +30,8 @@ export interface AdmissionOptions {
   readonly policyKey: string;
   /** Ends a decision that takes too long. */
   readonly within: Within;
+  /** Asks for room on the storage; nobody is asked where it is left out. */
+  readonly room?: AskForRoom;
   readonly onAnswered: (answered: Answered) => void;
   /** Seconds from an arbitrary start, for durations. */
   readonly clock: () => number;
@@ -54,7 +58,10 @@ export async function answerMutate(
     });
     return;
   }
-  const verdict = await decide(decoded.request, options);
+  const decided = await decide(decoded.request, options);
+  // A snapshot that waits for room may take longer than any decision, and no other request.
+  const verdict =
+    decided.outcome.room === undefined ? decided : await withRoom(decided, { request, start, ...options });
   send(response, answerOf(decoded.request.uid, verdict));
   options.onAnswered({
     kind: decoded.request.resource.resource,

@@ -34,6 +34,7 @@ export function createOurs(): RequestListener {
       signer,
       randomId: randomUUID,
       hasRetainSnapshotField: false,
+      controllerAlive: true,
       ownAccounts: [],
       // The annotation is the source that Velero's clones arrive with; nothing else is known here.
       lookup: {
@@ -43,7 +44,10 @@ export function createOurs(): RequestListener {
         backupByLabel: nothing,
         persistentVolumeClaim: nothing,
         persistentVolume: nothing,
+        claimWithVolume: async () => ({}),
+        dataUploadByAlias: () => undefined,
         originalByHandle: () => undefined,
+        snapshotsOf: () => 0,
       },
     }),
     policyKey: "policy.yaml",

@@ -27,5 +27,6 @@ function surroundings(): Omit<Surroundings, "policy"> {
       return `00000000-0000-4000-8000-${String(count).padStart(12, "0")}`;
     },
     hasRetainSnapshotField: false,
+    controllerAlive: true,
   };
 }

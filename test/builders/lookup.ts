@@ -1,12 +1,14 @@
 import type { z } from "zod";
 import { LookupFailed } from "../../src/admission/lookup.ts";
 import type { KnownOriginal, Lookup } from "../../src/admission/lookup.ts";
+import { ALIAS_LABEL } from "../../src/kube/keys.ts";
 import { toLabelValue } from "../../src/kube/label-value.ts";
 import {
   Backup,
   DataUpload,
   PersistentVolume,
   PersistentVolumeClaim,
+  valueOf,
   VolumeSnapshot,
   VolumeSnapshotContent,
 } from "../../src/kube/objects.ts";
@@ -22,6 +24,8 @@ export interface Known {
   readonly volumes?: readonly unknown[];
   /** Originals by `source handle`. */
   readonly originals?: Readonly<Record<string, KnownOriginal>>;
+  /** How many snapshots there are, by the volume's name. */
+  readonly taken?: Readonly<Record<string, number>>;
 }
 
 /** A look-up over lists in memory: our own port, not Kubernetes. */
@@ -43,6 +47,16 @@ export function aLookup(known: Known = {}): Lookup {
       ),
     persistentVolumeClaim: async (namespace, name) => find(claims, namespace, name),
     persistentVolume: async (name) => find(volumes, "", name),
+    dataUploadByAlias: (namespaces, alias) =>
+      uploads.find(
+        ({ metadata }) =>
+          namespaces.includes(metadata.namespace ?? "") && valueOf(metadata.labels, ALIAS_LABEL) === alias,
+      ),
+    claimWithVolume: async (namespace, name) => {
+      const claim = find(claims, namespace, name);
+      return { claim, volume: find(volumes, "", claim?.spec?.volumeName ?? "") };
+    },
+    snapshotsOf: ({ volumeName }) => known.taken?.[volumeName] ?? 0,
     originalByHandle: (source, handle) => known.originals?.[`${source} ${handle}`],
   };
 }
@@ -60,7 +74,13 @@ export function aFailingLookup(
     backupByLabel: fail,
     persistentVolumeClaim: fail,
     persistentVolume: fail,
+    claimWithVolume: async () => {
+      await fail();
+      return {};
+    },
+    dataUploadByAlias: () => undefined,
     originalByHandle: () => undefined,
+    snapshotsOf: () => 0,
   };
 }
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { HandlerContext } from "../../src/admission/handler.ts";
 import { POLICY_KEY } from "../../src/kube/policy-source.ts";
 import type { Answered } from "../../src/server/admission.ts";
+import type { AskForRoom } from "../../src/server/with-room.ts";
 import { createApp } from "../../src/server/app.ts";
 import { listenPlain, portOf } from "../../src/server/listen.ts";
 import { aContext } from "./context.ts";
@@ -28,7 +29,7 @@ const DEADLINE_MS = 1_000;
 /** Starts it; `context` is read for each request. */
 export async function startServer(
   context: () => HandlerContext = () => aContext(),
-  report?: (answer: Answered) => void,
+  { report, room }: { readonly report?: (answer: Answered) => void; readonly room?: AskForRoom } = {},
 ): Promise<TestServer> {
   const answered: Answered[] = [];
   const errors: unknown[] = [];
@@ -36,6 +37,7 @@ export async function startServer(
     context,
     policyKey: POLICY_KEY,
     deadlineMs: DEADLINE_MS,
+    ...(room && { room }),
     onAnswered: (answer) => {
       answered.push(answer);
       report?.(answer);

@@ -189,8 +189,10 @@ describe("whatever fails, the request is allowed unchanged, and told why:", () =
   });
 
   test("a report of the answer that throws, though then it has its answer", async () => {
-    const throwing = await startServer(aContext, () => {
-      throw new Error("no metrics");
+    const throwing = await startServer(aContext, {
+      report() {
+        throw new Error("no metrics");
+      },
     });
     try {
       for (const _again of [1, 2, 3]) {

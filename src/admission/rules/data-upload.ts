@@ -1,10 +1,8 @@
 import {
   INHERITED_ANNOTATION,
   LIMIT_REASON_ANNOTATION,
-  REQUESTED_LIMIT_ANNOTATION,
   RETAIN_ANNOTATION,
   VELERO_BACKUP_NAME_LABEL,
-  VELERO_SCHEDULE_NAME_LABEL,
   VOLUME_LIMIT_ANNOTATION,
 } from "../../kube/keys.ts";
 import { DataUpload, valueOf } from "../../kube/objects.ts";
@@ -25,6 +23,7 @@ import { unchanged } from "../outcome.ts";
 import type { Outcome } from "../outcome.ts";
 import { protect, SNAPSHOT_KEYS } from "../protect.ts";
 import type { Request, Rule, Surroundings } from "../rule.ts";
+import { volumeFactsOf } from "../volume-facts.ts";
 
 /** What the decision about a DataUpload needs to know of other objects. */
 export interface DataUploadRelated {
@@ -155,23 +154,30 @@ function backupNameOf(upload: DataUpload, { backup }: DataUploadRelated): string
 }
 
 function snapshotOf({ content }: DataUploadRelated): Pick<Inherited, "snapshot"> {
-  const handle = content?.status?.snapshotHandle;
-  return content === undefined || handle === undefined
-    ? {}
-    : { snapshot: { driver: content.spec.driver, handle } };
+  if (content === undefined) {
+    return {};
+  }
+  const { driver, source } = content.spec;
+  const handle = content.status?.snapshotHandle;
+  const { volumeHandle } = source;
+  return {
+    snapshot: {
+      driver,
+      ...(handle === undefined ? {} : { handle }),
+      ...(volumeHandle === undefined ? {} : { volumeHandle }),
+    },
+  };
 }
 
 function factsOf(upload: DataUpload, related: DataUploadRelated): VolumeFacts {
-  const { backup, claim } = related;
-  const requested = valueOf(backup?.metadata.annotations, REQUESTED_LIMIT_ANNOTATION);
-  return {
+  const { spec } = upload;
+  return volumeFactsOf({
+    namespace: spec.sourceNamespace,
+    backup: related.backup,
+    claim: related.claim,
     driver: driverOf(upload, related),
-    storageClass: upload.spec.csiSnapshot?.storageClass ?? claim?.spec?.storageClassName ?? undefined,
-    namespace: upload.spec.sourceNamespace,
-    pvcLabels: claim?.metadata.labels ?? undefined,
-    schedule: valueOf(backup?.metadata.labels, VELERO_SCHEDULE_NAME_LABEL),
-    requested: requested === undefined ? undefined : Number(requested),
-  };
+    storageClass: spec.csiSnapshot?.storageClass,
+  });
 }
 
 function driverOf(upload: DataUpload, { content, volume }: DataUploadRelated): string | undefined {

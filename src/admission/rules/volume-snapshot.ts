@@ -17,6 +17,9 @@ import { describeOriginal, volumeNameOf } from "../original.ts";
 import { unchanged } from "../outcome.ts";
 import type { Outcome } from "../outcome.ts";
 import { protect, removeForged, SNAPSHOT_KEYS } from "../protect.ts";
+import { gatherRoomFacts } from "../room-facts.ts";
+import { askingForRoom, mayAskForRoom } from "../room-needed.ts";
+import type { RoomFacts } from "../room-needed.ts";
 import type { Request, Rule, Surroundings } from "../rule.ts";
 
 /** What the decision about a VolumeSnapshot needs to know of other objects. */
@@ -26,6 +29,8 @@ export interface VolumeSnapshotRelated {
   readonly dataUpload?: DataUpload | undefined;
   readonly content?: VolumeSnapshotContent | undefined;
   readonly original?: KnownOriginal | undefined;
+  /** Where room may be asked for. */
+  readonly room?: RoomFacts | undefined;
 }
 
 /**
@@ -86,15 +91,30 @@ async function gather(
 async function gatherForOriginal(
   request: Request<VolumeSnapshot>,
   lookup: Lookup,
-  { policy }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<VolumeSnapshotRelated> {
+  const { policy } = surroundings;
   const label = valueOf(request.object.metadata.labels, VELERO_BACKUP_NAME_LABEL) ?? "";
-  const claimName = request.object.spec.source.persistentVolumeClaimName ?? "";
   const [backup, claim] = await Promise.all([
     lookup.backupByLabel(policy.velero.namespaces, toLabelValue(label)),
-    policy.volumeName === "uid" ? lookup.persistentVolumeClaim(request.namespace, claimName) : undefined,
+    policy.volumeName === "uid"
+      ? lookup.persistentVolumeClaim(request.namespace, claimNameOf(request))
+      : undefined,
   ]);
-  return { backup, claim };
+  // The members of a group are claimed by an update, when their snapshots were taken already.
+  const mayAsk = request.operation === "CREATE" && mayAskForRoom(request, surroundings);
+  const volume = { namespace: request.namespace, name: claimNameOf(request) };
+  return mayAsk && backup?.spec?.snapshotMoveData === true
+    ? {
+        backup,
+        claim,
+        room: await gatherRoomFacts(lookup, volume, { policy, backup, claim }),
+      }
+    : { backup, claim };
+}
+
+function claimNameOf({ object }: Request<VolumeSnapshot>): string {
+  return object.spec.source.persistentVolumeClaimName ?? "";
 }
 
 async function gatherForClone(
@@ -178,7 +198,7 @@ function isClaimed(request: Request<VolumeSnapshot>): boolean {
 
 function decideOriginal(
   request: Request<VolumeSnapshot>,
-  { backup, claim }: VolumeSnapshotRelated,
+  { backup, claim, room }: VolumeSnapshotRelated,
   surroundings: Surroundings,
 ): Outcome {
   const { policy, signer } = surroundings;
@@ -186,8 +206,8 @@ function decideOriginal(
     // Velero copied the labels of the PVC, whose owner may have forged ours.
     return removeForged(request, surroundings.policyLocation) ?? unchanged("does_not_move");
   }
-  const { metadata, spec } = request.object;
-  const volume = { namespace: request.namespace, name: spec.source.persistentVolumeClaimName ?? "" };
+  const { metadata } = request.object;
+  const volume = { namespace: request.namespace, name: claimNameOf(request) };
   const volumeName = volumeNameOf(policy, volume, claim?.metadata.uid);
   if (volumeName === undefined) {
     const warning = `snapshot-retainer: PVC ${volume.namespace}/${volume.name} was not found, so this snapshot gets no labels`;
@@ -205,7 +225,8 @@ function decideOriginal(
     readInherited(metadata, signer),
     surroundings.randomId,
   );
-  return { code: "labelled", edits: editsOf(inherited, signer) };
+  const edits = editsOf(inherited, signer);
+  return { code: "labelled", edits, ...askingForRoom(inherited, room, policy) };
 }
 
 function backupOf(

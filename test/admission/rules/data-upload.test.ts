@@ -60,7 +60,7 @@ interface Case {
   readonly want: Shown;
 }
 
-const handled = { snapshot: { driver: DRIVER, handle: HANDLE } };
+const handled = { snapshot: { driver: DRIVER, handle: HANDLE, volumeHandle: "vol-1" } };
 
 function decided(number: number, reason: string, document: Inherited = aDocument(handled)): Shown {
   return {
@@ -95,7 +95,7 @@ const created: Record<string, Case> = {
   },
   "knows no handle before the storage has said it": {
     known: { ...usual, contents: [boundContent({ status: {} })] },
-    want: decided(3, global3, aDocument()),
+    want: decided(3, global3, aDocument({ snapshot: { driver: DRIVER, volumeHandle: "vol-1" } })),
   },
   "knows no handle where the snapshot is not bound yet": {
     known: {
@@ -167,7 +167,7 @@ const created: Record<string, Case> = {
     want: decided(
       5,
       '5: rule "gold disks"',
-      aDocument({ snapshot: { driver: "pxd.portworx.com", handle: HANDLE } }),
+      aDocument({ snapshot: { driver: "pxd.portworx.com", handle: HANDLE, volumeHandle: "vol-1" } }),
     ),
   },
   "gets the number of its volume's driver where nothing else names one": {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Inherited } from "../../../src/admission/inherited.ts";
+import { LookupFailed } from "../../../src/admission/lookup.ts";
 import { volumeSnapshotRule } from "../../../src/admission/rules/volume-snapshot.ts";
 import type { VolumeSnapshotRelated } from "../../../src/admission/rules/volume-snapshot.ts";
 import {
@@ -19,6 +20,7 @@ import {
   aCloneContent,
   aCloneSnapshot,
   aDataUpload,
+  aVolume,
   aVolumeSnapshot,
   CLAIM_UID,
   DRIVER,
@@ -457,10 +459,13 @@ describe("for a VolumeSnapshot the rule looks up", () => {
     contents: [content],
     dataUploads: [upload],
     originals: { [`${DRIVER} ${HANDLE}`]: original },
+    volumes: [aVolume()],
+    taken: { "app.data": 2, [CLAIM_UID]: 1 },
   });
+  const alone = { controllerAlive: false };
 
   test("of an original its Backup", async () => {
-    const found = await gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup);
+    const found = await gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup, alone);
     assert.deepEqual(found, { backup: Backup.parse(backup), claim: undefined });
   });
   test("of an original its PVC too, where the policy wants its UID", async () => {
@@ -468,6 +473,63 @@ describe("for a VolumeSnapshot the rule looks up", () => {
     const found = await gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup, { policy });
     assert.equal(found.claim?.metadata.uid, CLAIM_UID);
   });
+  test("of an original whose Backup moves data how many snapshots its volume has, and its facts", async () => {
+    const found = await gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup);
+    assert.deepEqual(found.room, {
+      facts: {
+        driver: DRIVER,
+        storageClass: "fast",
+        namespace: "app",
+        pvcLabels: { tier: "gold" },
+        schedule: undefined,
+        requested: undefined,
+      },
+      taken: 2,
+    });
+  });
+  test("of an original by the UID of its PVC, where the policy wants that", async () => {
+    const policy = aPolicy({ volumeName: "uid" });
+    const found = await gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup, { policy });
+    assert.equal(found.room?.taken, 1);
+  });
+  test("of an original how many there are also where its facts cannot be had", async () => {
+    const failing = { ...lookup, claimWithVolume: async () => Promise.reject(new LookupFailed("503")) };
+    const found = await gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, failing);
+    assert.deepEqual(found.room, { facts: undefined, taken: 2 });
+  });
+  const unasked: Record<string, () => Promise<VolumeSnapshotRelated>> = {
+    "nobody is there who could make room": async () =>
+      gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup, alone),
+    "nothing will be stored": async () =>
+      gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot(), fields: { dryRun: true } }, lookup),
+    "the policy is paused": async () =>
+      gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup, {
+        policy: aPolicy({ mode: "paused" }),
+      }),
+    "the policy only watches": async () =>
+      gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, lookup, {
+        policy: aPolicy({ mode: "audit" }),
+      }),
+    "its Backup is not known": async () =>
+      gatherBy(volumeSnapshotRule, { object: aVolumeSnapshot() }, aLookup({ taken: { "app.data": 2 } })),
+    "its Backup does not say that it moves data": async () =>
+      gatherBy(
+        volumeSnapshotRule,
+        { object: aVolumeSnapshot() },
+        aLookup({ backups: [aBackup({ spec: { snapshotMoveData: undefined } })], taken: { "app.data": 2 } }),
+      ),
+    "it is the member of a group, taken already": async () =>
+      gatherBy(
+        volumeSnapshotRule,
+        { object: aVolumeSnapshot(), oldObject: aVolumeSnapshot({ metadata: { labels: undefined } }) },
+        lookup,
+      ),
+  };
+  for (const [why, gathered] of Object.entries(unasked)) {
+    test(`of an original nothing about room, where ${why}`, async () => {
+      assert.equal((await gathered()).room, undefined);
+    });
+  }
   test("of a clone its DataUpload, its content and the original of its content's handle", async () => {
     const found = await gatherBy(volumeSnapshotRule, { object: aCloneSnapshot() }, lookup);
     assert.equal(found.dataUpload?.metadata.name, "nightly-1-b4c5d");
