@@ -1,4 +1,5 @@
 import type { HandlerContext } from "../../src/admission/handler.ts";
+import type { RoomAnswer } from "../../src/admission/room-needed.ts";
 import { aContentDocument, aDocument, annotated } from "../builders/documents.ts";
 import { aFailingLookup } from "../builders/lookup.ts";
 import type { Known } from "../builders/lookup.ts";
@@ -10,12 +11,13 @@ import {
   aContent,
   aDataUpload,
   anAcmeSnapshot,
+  aVolume,
   aVolumeSnapshot,
   DRIVER,
   HANDLE,
   SNAPSHOT_UID,
 } from "../builders/objects.ts";
-import type { Json } from "../builders/objects.ts";
+import type { Json, Overrides } from "../builders/objects.ts";
 import { ACME } from "../builders/policy.ts";
 import type { aPolicy } from "../builders/policy.ts";
 import { ACME_MOVER, OWN, SNAPSHOT_CONTROLLER, TENANT, VELERO } from "../builders/request.ts";
@@ -30,6 +32,8 @@ export interface GoldenCase {
   /** Changes of the policy that retains three; null for none at all. */
   readonly policy?: Parameters<typeof aPolicy>[0] | null;
   readonly context?: Partial<HandlerContext>;
+  /** What the controller answers when it is asked for room. */
+  readonly room?: RoomAnswer;
 }
 
 const LIMIT = "backup.velero.io/data-mover-snapshot-to-retain";
@@ -49,6 +53,7 @@ const labelled = aVolumeSnapshot({
 });
 const content = aContent({ status: { snapshotHandle: HANDLE } });
 const upload = aDataUpload({ metadata: { name: "nightly-1-b4c5d", annotations: annotated(document) } });
+const retainedUpload = aRetainedUpload();
 const backups = [aBackup()];
 const claims = [aClaim()];
 const originals = {
@@ -61,6 +66,21 @@ const temporary = {
   name: "name-1c6a4bb6-21bf-4c17-8cf6-1a0c5a6d6a2c",
   namespace: "ns-1c6a4bb6-21bf-4c17-8cf6-1a0c5a6d6a2c",
 };
+
+function aRetainedUpload(overrides: Overrides = {}): Json {
+  return aDataUpload({
+    ...overrides,
+    metadata: {
+      name: "nightly-1-b4c5d",
+      labels: { "velero.io/backup-name": "nightly-1", ...identity },
+      annotations: {
+        ...annotated(document),
+        "snapshot-retainer.io/retain": "true",
+        "snapshot-retainer.io/limit": "3",
+      },
+    },
+  });
+}
 
 function asked(number: string): Json {
   return aBackup({ metadata: { annotations: { [LIMIT]: number } } });
@@ -108,6 +128,32 @@ export const GOLDEN_CASES: Readonly<Record<string, GoldenCase>> = {
   "backup-update-puts-a-removed-number-back": { object: aBackup(), oldObject: asked("3"), by: TENANT },
   "backup-update-by-velero-may": { object: aBackup(), oldObject: asked("3"), by: VELERO },
   "snapshot-create-gets-alias-and-volume": { object: aVolumeSnapshot(), known: { backups } },
+  "snapshot-create-waits-for-room": {
+    object: aVolumeSnapshot(),
+    known: { backups, claims, volumes: [aVolume()], taken: { "app.data": 3 } },
+    room: { kind: "granted" },
+  },
+  "snapshot-create-goes-on-without-room": {
+    object: aVolumeSnapshot(),
+    known: { backups, claims, volumes: [aVolume()], taken: { "app.data": 3 } },
+    room: { kind: "none", reason: "3 snapshots of app/data are pinned" },
+  },
+  "snapshot-create-goes-on-when-nobody-answers": {
+    object: aVolumeSnapshot(),
+    known: { backups, claims, volumes: [aVolume()], taken: { "app.data": 3 } },
+    room: { kind: "late" },
+  },
+  "snapshot-create-asks-for-no-room-below-the-number": {
+    object: aVolumeSnapshot(),
+    known: { backups, claims, volumes: [aVolume()], taken: { "app.data": 2 } },
+    room: { kind: "none", reason: "nobody should have asked" },
+  },
+  "snapshot-create-asks-for-no-room-on-dry-run": {
+    object: aVolumeSnapshot(),
+    fields: { dryRun: true },
+    known: { backups, claims, volumes: [aVolume()], taken: { "app.data": 3 } },
+    room: { kind: "none", reason: "nobody should have asked" },
+  },
   "snapshot-create-gets-the-uid-of-the-claim": {
     object: aVolumeSnapshot(),
     known: { backups, claims },
@@ -158,6 +204,38 @@ export const GOLDEN_CASES: Readonly<Record<string, GoldenCase>> = {
   "content-clone-inherits-from-its-data-upload": {
     object: aCloneContent(),
     known: { dataUploads: [upload] },
+  },
+  "content-clone-is-retained": { object: aCloneContent(), known: { dataUploads: [retainedUpload] } },
+  "content-clone-is-retained-for-another-data-mover": {
+    object: aCloneContent({
+      metadata: { name: "acme-1" },
+      spec: { volumeSnapshotRef: { name: "acme-1", namespace: "acme-mover" } },
+    }),
+    by: ACME_MOVER,
+    policy: { dataMovers: { accounts: [ACME_MOVER] } },
+    known: { dataUploads: [aRetainedUpload({ spec: { datamover: "acme" } })], originals },
+  },
+  "content-clone-is-not-retained-without-a-controller": {
+    object: aCloneContent(),
+    known: { dataUploads: [retainedUpload] },
+    context: { controllerAlive: false },
+  },
+  "content-clone-is-not-retained-of-a-group": {
+    object: aCloneContent({
+      metadata: {
+        annotations: { "groupsnapshot.storage.k8s.io/volumeGroupSnapshotHandle": "group-1" },
+      },
+    }),
+    known: { dataUploads: [retainedUpload] },
+  },
+  "content-clone-is-not-retained-after-its-upload": {
+    object: aCloneContent(),
+    known: { dataUploads: [aRetainedUpload({ status: { phase: "Failed" } })] },
+  },
+  "content-clone-would-be-retained-in-audit-mode": {
+    object: aCloneContent(),
+    policy: { mode: "audit" },
+    known: { dataUploads: [retainedUpload] },
   },
   "content-clone-inherits-from-the-original-of-its-handle": { object: aCloneContent(), known: { originals } },
   "content-clone-without-an-original-is-left": { object: aCloneContent() },

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { apply_patch } from "jsonpatch";
 import { stringify } from "yaml";
 import type { HandlerContext } from "../../src/admission/handler.ts";
+import type { RoomAnswer, RoomNeed } from "../../src/admission/room-needed.ts";
 import { aContext } from "../builders/context.ts";
 import { aLookup } from "../builders/lookup.ts";
 import { aPolicy } from "../builders/policy.ts";
@@ -18,9 +19,18 @@ import type { GoldenCase } from "./golden-cases.ts";
 const DIRECTORY = join(import.meta.dirname, "../golden/admission");
 
 let context: HandlerContext = aContext();
+let room: RoomAnswer | undefined;
+let asked: RoomNeed[] = [];
 let server: TestServer;
 before(async () => {
-  server = await startServer(() => context);
+  server = await startServer(() => context, {
+    room: {
+      async ask(need) {
+        asked.push(need);
+        return room ?? { kind: "late" };
+      },
+    },
+  });
 });
 after(async () => server.stop());
 
@@ -31,15 +41,19 @@ after(async () => server.stop());
 for (const [name, golden] of Object.entries(GOLDEN_CASES)) {
   test(`golden ${name}`, async (t) => {
     context = contextOf(golden);
+    room = golden.room;
+    asked = [];
     const request = aRequestBody(golden);
     const { status, text } = await server.post("/mutate?timeout=5s", aReview(request));
     const response = readResponse(text);
     assert.equal(status, 200);
     const { policy, known } = golden;
+    const askedOnce = [...asked];
     const file = {
       ...(policy !== undefined && { policy: policy ?? "none was loaded yet" }),
       ...(known !== undefined && { known }),
       request,
+      ...(askedOnce.length > 0 && { room: { asked: askedOnce, answer: room } }),
       response,
     };
     t.assert.fileSnapshot(file, join(DIRECTORY, `${name}.yaml`), {
@@ -49,6 +63,7 @@ for (const [name, golden] of Object.entries(GOLDEN_CASES)) {
     const patched = apply_patch(structuredClone(golden.object), [...(response.patch ?? [])]);
     const again = await server.post("/mutate", aReview({ ...request, object: patched }));
     assert.equal(readResponse(again.text).patch, undefined, "a second pass over the result changes nothing");
+    assert.deepEqual(asked, askedOnce, "a second pass asks for no more room");
   });
 }
 

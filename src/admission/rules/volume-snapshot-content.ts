@@ -8,12 +8,17 @@ import type { KnownOriginal, Lookup } from "../lookup.ts";
 import { unchanged } from "../outcome.ts";
 import type { Outcome } from "../outcome.ts";
 import { protect, removeForged, SNAPSHOT_KEYS } from "../protect.ts";
+import { decideRetain, hasOtherMover } from "../retain.ts";
 import type { Request, Rule, Surroundings } from "../rule.ts";
+import type { Signer } from "../signer.ts";
 
 /** What the decision about a VolumeSnapshotContent needs to know of other objects. */
 export interface ContentRelated {
   readonly snapshot?: VolumeSnapshot | undefined;
+  /** The DataUpload of the content's own name. */
   readonly dataUpload?: DataUpload | undefined;
+  /** The DataUpload of another data mover, which names its clones as it likes: of the same storage snapshot. */
+  readonly otherUpload?: DataUpload | undefined;
   readonly original?: KnownOriginal | undefined;
 }
 
@@ -30,7 +35,7 @@ export const volumeSnapshotContentRule: Rule<VolumeSnapshotContent, ContentRelat
 async function gather(
   request: Request<VolumeSnapshotContent>,
   lookup: Lookup,
-  { policy }: Surroundings,
+  { policy, signer }: Surroundings,
 ): Promise<ContentRelated> {
   if (request.operation === "UPDATE" || request.account === "own" || leftAlone(request) !== undefined) {
     return {};
@@ -40,12 +45,23 @@ async function gather(
   if (source.snapshotHandle === undefined) {
     return { snapshot: await lookup.volumeSnapshot(namespace, ref.name ?? "") };
   }
-  return {
-    original: lookup.originalByHandle(driver, source.snapshotHandle),
-    dataUpload: policy.velero.namespaces.includes(namespace)
-      ? await lookup.dataUpload(namespace, request.name)
-      : undefined,
-  };
+  const original = lookup.originalByHandle(driver, source.snapshotHandle);
+  const dataUpload = policy.velero.namespaces.includes(namespace)
+    ? await lookup.dataUpload(namespace, request.name)
+    : undefined;
+  const alias = dataUpload === undefined ? aliasOf(request, original, signer) : undefined;
+  const otherUpload =
+    alias === undefined ? undefined : lookup.dataUploadByAlias(policy.velero.namespaces, alias);
+  return { original, dataUpload, otherUpload };
+}
+
+/** Which snapshot a clone is of that is not named like its DataUpload, by what its data mover may be believed. */
+function aliasOf(
+  request: Request<VolumeSnapshotContent>,
+  original: KnownOriginal | undefined,
+  signer: Signer,
+): string | undefined {
+  return isByMover(request) ? (original?.inherited ?? copiedBy(request, signer))?.alias : undefined;
 }
 
 function decide(
@@ -104,9 +120,16 @@ function decideOriginal(
   const document: Inherited = {
     ...inherited,
     kind: "VolumeSnapshotContent",
+    ...volumeOf(request.object),
     labels: inheritableLabels(request.object.metadata.labels),
   };
   return { code: "labelled", edits: editsOf(document, signer) };
+}
+
+/** The volume as the storage knows it: its clones, which have no volumeHandle of their own, get to know it by this. */
+function volumeOf({ spec }: VolumeSnapshotContent): Pick<Inherited, "snapshot"> {
+  const { volumeHandle } = spec.source;
+  return volumeHandle === undefined ? {} : { snapshot: { driver: spec.driver, volumeHandle } };
 }
 
 /**
@@ -124,18 +147,58 @@ function isOf(content: VolumeSnapshotContent, snapshot: VolumeSnapshot, inherite
 
 function decideClone(
   request: Request<VolumeSnapshotContent>,
-  { dataUpload, original }: ContentRelated,
-  { signer, policyLocation }: Surroundings,
+  related: ContentRelated,
+  surroundings: Surroundings,
 ): Outcome {
-  // Only a data mover copies a document in good faith; from anyone else it may be another volume's.
-  const byMover = request.account === "velero" || request.account === "data-mover";
+  const { signer, policyLocation } = surroundings;
+  const fromUpload = readInherited(related.dataUpload?.metadata, signer);
   const inherited = inheritanceOf("VolumeSnapshotContent", {
-    original,
-    annotation: byMover ? readInherited(request.object.metadata, signer) : undefined,
-    dataUpload: readInherited(dataUpload?.metadata, signer),
+    original: related.original,
+    annotation: copiedBy(request, signer),
+    dataUpload: fromUpload,
   });
   if (inherited === undefined) {
     return removeForged(request, policyLocation) ?? unchanged("no_original");
   }
-  return { code: "inherited", edits: editsOf(inherited, signer) };
+  const document = { ...inherited, snapshot: snapshotOf(request.object, inherited) };
+  const isUploads = fromUpload?.alias === document.alias;
+  const upload = isUploads ? related.dataUpload : otherUploadOf(related, document, signer);
+  const { code, reason, edits } = decideRetain(request.object, upload, surroundings);
+  return {
+    code,
+    edits: { ...editsOf(document, signer), ...edits },
+    ...(reason === "" ? {} : { audit: { retain: String(code === "retain_set"), reason } }),
+    ...(code === "retain_refused"
+      ? { warnings: [`snapshot-retainer: ${document.volumeName}: not retained: ${reason}`] }
+      : {}),
+  };
+}
+
+/** What a data mover copied, which it does in good faith; from anyone else it may be another volume's. */
+function copiedBy(request: Request<VolumeSnapshotContent>, signer: Signer): Inherited | undefined {
+  return isByMover(request) ? readInherited(request.object.metadata, signer) : undefined;
+}
+
+function isByMover({ account }: Request<VolumeSnapshotContent>): boolean {
+  return account === "velero" || account === "data-mover";
+}
+
+/** With the handle that the clone itself has: its document then says which snapshot it was written for. */
+function snapshotOf({ spec }: VolumeSnapshotContent, { snapshot }: Inherited): Inherited["snapshot"] {
+  const handle = spec.source.snapshotHandle;
+  const known = snapshot?.driver === spec.driver ? snapshot : undefined;
+  return { ...known, driver: spec.driver, ...(handle === undefined ? {} : { handle }) };
+}
+
+/** The DataUpload of another data mover, once its own signed document names the same snapshot. */
+function otherUploadOf(
+  { otherUpload }: ContentRelated,
+  { alias }: Inherited,
+  signer: Signer,
+): DataUpload | undefined {
+  return otherUpload !== undefined &&
+    hasOtherMover(otherUpload) &&
+    readInherited(otherUpload.metadata, signer)?.alias === alias
+    ? otherUpload
+    : undefined;
 }

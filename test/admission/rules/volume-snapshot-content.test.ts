@@ -65,6 +65,12 @@ function given(
   };
 }
 
+/** The document on an original's content: of the storage it knows the volume, and not yet the snapshot. */
+function anOriginalDocument(overrides: Partial<Inherited> = {}): Inherited {
+  const snapshot = { driver: DRIVER, volumeHandle: "vol-1" };
+  return aDocument({ kind: "VolumeSnapshotContent", snapshot, labels: {}, ...overrides });
+}
+
 function removed(...keys: string[]): Shown {
   const labels = keys.filter((key) => key !== INHERITED).map((key) => [key, "(removed)"] as const);
   return {
@@ -87,7 +93,7 @@ const originals: Record<string, Case> = {
     object: aContent(),
     by: SNAPSHOT_CONTROLLER,
     related: snapshotWith(aDocument()),
-    want: given("labelled", aDocument({ kind: "VolumeSnapshotContent", labels: {} })),
+    want: given("labelled", anOriginalDocument()),
   },
   "keeps its own labels, and passes on those that may travel": {
     object: aContent({
@@ -95,21 +101,14 @@ const originals: Record<string, Case> = {
     }),
     by: SNAPSHOT_CONTROLLER,
     related: snapshotWith(aDocument()),
-    want: given("labelled", aDocument({ kind: "VolumeSnapshotContent", labels: { team: "a" } })),
+    want: given("labelled", anOriginalDocument({ labels: { team: "a" } })),
   },
   "gets the name of its Backup shortened": {
     object: aContent(),
     by: SNAPSHOT_CONTROLLER,
     related: snapshotWith(aDocument({ backup: { namespace: "velero", name: "b".repeat(70) } })),
     want: {
-      ...given(
-        "labelled",
-        aDocument({
-          kind: "VolumeSnapshotContent",
-          labels: {},
-          backup: { namespace: "velero", name: "b".repeat(70) },
-        }),
-      ),
+      ...given("labelled", anOriginalDocument({ backup: { namespace: "velero", name: "b".repeat(70) } })),
       labels: {
         [RETAINED]: "(removed)",
         [ALIAS]: aDocument().alias,
@@ -164,7 +163,7 @@ const originals: Record<string, Case> = {
     object: aContent({ metadata: { labels: { "velero.io/restore-name": "r" } } }),
     by: SNAPSHOT_CONTROLLER,
     related: snapshotWith(aDocument()),
-    want: given("labelled", aDocument({ kind: "VolumeSnapshotContent", labels: {} })),
+    want: given("labelled", anOriginalDocument()),
   },
 };
 
@@ -179,7 +178,7 @@ const clones: Record<string, Case> = {
     related: {
       dataUpload: DataUpload.parse(aDataUpload({ metadata: { annotations: annotated(aDocument()) } })),
     },
-    want: given("inherited", aDocument({ kind: "VolumeSnapshotContent", labels: {} })),
+    want: given("inherited", aContentDocument({ labels: {} })),
   },
   "takes over the original of its handle, with the labels it has now": {
     object: aCloneContent({ metadata: { annotations: annotated(document) } }),
@@ -361,13 +360,14 @@ describe("for a content the rule looks up", () => {
   });
   test("of a clone the original of its handle and the DataUpload of its name", async () => {
     const found = await gatherBy(volumeSnapshotContentRule, { object: aCloneContent() }, lookup);
-    assert.deepEqual(found, { original, dataUpload: DataUpload.parse(upload) });
+    assert.deepEqual(found, { original, dataUpload: DataUpload.parse(upload), otherUpload: undefined });
   });
   test("of a clone outside Velero's namespaces only the original", async () => {
     const object = aCloneContent({ spec: { volumeSnapshotRef: { name: "x", namespace: "app" } } });
     assert.deepEqual(await gatherBy(volumeSnapshotContentRule, { object }, lookup), {
       original,
       dataUpload: undefined,
+      otherUpload: undefined,
     });
   });
   test("nothing for a content that is only changed, ours, temporary or restored", async () => {
