@@ -1,8 +1,8 @@
-import type { Replica } from "./product.ts";
+import type { Process } from "./product.ts";
 
 /** The sum of a metric's samples on these replicas that carry all of these labels; 0 where there is none. */
 export async function readMetric(
-  replicas: readonly Replica[],
+  replicas: readonly Process[],
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {

@@ -15,18 +15,23 @@ import { startService } from "./service.ts";
 /** Names under which the tests and the demo install the chart. */
 export const NAMESPACE = "snapshot-retainer";
 export const ACCOUNT = `system:serviceaccount:${NAMESPACE}:snapshot-retainer-webhook`;
+export const CONTROLLER_ACCOUNT = `system:serviceaccount:${NAMESPACE}:snapshot-retainer-controller`;
 export const POLICY_CONFIGMAP = "snapshot-retainer-policy";
 
-/** One webhook process. */
-export interface Replica {
-  /** Its own address; the API server calls the product's. */
-  readonly url: string;
+/** One process of ours. */
+export interface Process {
   readonly probes: string;
   readonly log: string;
   readonly process: ChildProcess;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Resolves when /readyz says 200; throws with the end of the log when it does not within 30 seconds. */
   ready(): Promise<void>;
+}
+
+/** One webhook process. */
+export interface Replica extends Process {
+  /** Its own address; the API server calls the product's. */
+  readonly url: string;
 }
 
 /** The product installed in a cluster as an admin would: the chart applied, webhook processes as its ServiceAccount. */
@@ -38,6 +43,10 @@ export interface Product {
   /** Where the API server calls; like a Service, it leads to the replicas that are ready. */
   readonly url: string;
   startReplica(options?: ReplicaOptions): Promise<Replica>;
+  /** Starts a controller as the chart's ServiceAccount for it; none runs until this is called. */
+  startController(options?: Pick<ReplicaOptions, "flags">): Promise<Process>;
+  /** The controllers that have not ended. */
+  runningControllers(): Process[];
   /** The CA that the API server is told to trust, PEM. */
   authority(): Promise<string>;
   /** Applies a policy document into the ConfigMap, as kubectl does it; resolves when every replica has loaded it. */
@@ -72,13 +81,16 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
   const kubeconfig = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-webhook");
   const service = await startService(port);
   const replicas: Replica[] = [];
+  const controllers: Process[] = [];
   let documents = 0;
   async function startReplica({ drainSeconds = 0, flags = [] }: ReplicaOptions = {}): Promise<Replica> {
     const [own = 0, probePort = 0] = await findPorts(2);
-    const launched = launch({ cluster, kubeconfig, port: own, probePort, drainSeconds, flags });
+    const args = [...webhookArgs({ kubeconfig, port: own, drainSeconds }), ...flags];
+    const launched = launch({ cluster, command: "webhook", probePort, args });
     service.add({ port: own, probes: launched.probes });
     const replica = {
       ...launched,
+      url: `https://127.0.0.1:${own}`,
       async stop(signal?: NodeJS.Signals) {
         const code = await launched.stop(signal);
         await service.refresh();
@@ -92,6 +104,14 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     replicas.push(replica);
     return replica;
   }
+  async function startController({ flags = [] }: Pick<ReplicaOptions, "flags"> = {}): Promise<Process> {
+    const [probePort = 0] = await findPorts(1);
+    const account = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-controller");
+    const args = ["--kubeconfig", account, "--namespace", NAMESPACE, "--host", "127.0.0.1", ...flags];
+    const launched = launch({ cluster, command: "controller", probePort, args });
+    controllers.push(launched);
+    return launched;
+  }
   await (await startReplica()).ready();
   await calledByApiServer(cluster);
   return {
@@ -100,6 +120,8 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     running: () => replicas.filter(isRunning),
     url,
     startReplica,
+    startController,
+    runningControllers: () => controllers.filter(isRunning),
     async authority() {
       const bundle = "-o=jsonpath={.webhooks[0].clientConfig.caBundle}";
       const configuration = "mutatingwebhookconfiguration/snapshot-retainer";
@@ -107,7 +129,7 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     },
     async applyPolicy(policy) {
       const document = { apiVersion: "snapshot-retainer.io/v1alpha1", kind: "RetentionPolicy", ...policy };
-      const running = replicas.filter(isRunning);
+      const running = [...replicas, ...controllers].filter(isRunning);
       const before = await Promise.all(running.map(countLoads));
       // The comment makes it news, also where the policy is what it was.
       const text = `${JSON.stringify(document, null, 2)}\n# document ${++documents}\n`;
@@ -123,7 +145,7 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
       );
     },
     async stop() {
-      await Promise.all(replicas.map(async (replica) => replica.stop("SIGKILL")));
+      await Promise.all([...replicas, ...controllers].map(async (started) => started.stop("SIGKILL")));
       service.close();
     },
   };
@@ -160,11 +182,11 @@ async function calledByApiServer(cluster: Cluster): Promise<void> {
   });
 }
 
-function isRunning({ process: { exitCode, signalCode } }: Replica): boolean {
+function isRunning({ process: { exitCode, signalCode } }: Process): boolean {
   return exitCode === null && signalCode === null;
 }
 
-async function countLoads(replica: Replica): Promise<number> {
+async function countLoads(replica: Process): Promise<number> {
   return readMetric([replica], "snapshot_retainer_policy_loads_total", { result: "loaded" });
 }
 
@@ -178,38 +200,39 @@ export function configMap(document: string): string {
   });
 }
 
-interface LaunchOptions {
-  readonly cluster: Cluster;
+function webhookArgs(given: {
   readonly kubeconfig: string;
   readonly port: number;
-  readonly probePort: number;
   readonly drainSeconds: number;
-  readonly flags: readonly string[];
-}
-
-function launch(options: LaunchOptions): Replica {
-  const { cluster, kubeconfig, port, probePort, drainSeconds, flags } = options;
-  const log = join(cluster.directory, "logs", `webhook-${port}.log`);
-  const file = openSync(log, "a");
-  const args = [
-    ["--kubeconfig", kubeconfig],
+}): string[] {
+  return [
+    ["--kubeconfig", given.kubeconfig],
     ["--namespace", NAMESPACE],
     ["--host", "127.0.0.1"],
-    ["--port", String(port)],
-    ["--probe-port", String(probePort)],
+    ["--port", String(given.port)],
     ["--dns-name", "127.0.0.1"],
     ["--webhook-configuration", "snapshot-retainer"],
     ["--own-account", ACCOUNT],
-    ["--drain-seconds", String(drainSeconds)],
-    flags,
+    ["--own-account", CONTROLLER_ACCOUNT],
+    ["--drain-seconds", String(given.drainSeconds)],
   ].flat();
-  const child = spawn(process.execPath, ["src/main.ts", "webhook", ...args], {
-    stdio: ["ignore", file, file],
-  });
+}
+
+interface LaunchOptions {
+  readonly cluster: Cluster;
+  readonly command: "webhook" | "controller";
+  readonly probePort: number;
+  readonly args: readonly string[];
+}
+
+function launch({ cluster, command, probePort, args }: LaunchOptions): Process {
+  const log = join(cluster.directory, "logs", `${command}-${probePort}.log`);
+  const file = openSync(log, "a");
+  const given = [command, "--probe-port", String(probePort), ...args];
+  const child = spawn(process.execPath, ["src/main.ts", ...given], { stdio: ["ignore", file, file] });
   const probes = `http://127.0.0.1:${probePort}`;
   process.once("exit", () => child.kill("SIGKILL"));
   return {
-    url: `https://127.0.0.1:${port}`,
     probes,
     log,
     process: child,
@@ -236,5 +259,5 @@ async function waitUntilReady(child: ChildProcess, probes: string, log: string):
     await sleep(50);
   }
   const tail = readFileSync(log, "utf8").split("\n").slice(-20).join("\n");
-  throw new Error(`the webhook did not become ready: ${last}\nend of its log, ${log}:\n${tail}`);
+  throw new Error(`the process did not become ready: ${last}\nend of its log, ${log}:\n${tail}`);
 }

@@ -24,6 +24,9 @@
 {{- if .Values.controller.enabled }}
 - --own-account=system:serviceaccount:{{ $namespace }}:{{ include "snapshot-retainer.controllerAccountName" . }}
 {{- end }}
+{{- if .Values.controller.enabled }}
+- --controller-lease={{ include "snapshot-retainer.leaseName" . }}
+{{- end }}
 - --drain-seconds={{ .Values.webhook.drainSeconds }}
 - --log-level={{ .Values.logLevel }}
 {{- with .Values.webhook.extraArgs }}
