@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import type { Api, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
-import { aClaim } from "./objects.ts";
+import { aClaim, veleroLabel } from "./objects.ts";
 import type { Manifest } from "./objects.ts";
 
 /** An application's volume: its claim, and what the array calls it. */
@@ -53,4 +53,10 @@ export async function snapshotsOf(array: StorageArray, { handle }: Volume): Prom
     .filter(({ sourceVolume }) => sourceVolume === handle)
     .toSorted((a, b) => a.created.localeCompare(b.created))
     .map(({ id }) => id);
+}
+
+/** The DataUploads of a Backup. */
+export async function uploadsOf(api: Api, backup: string): Promise<Stored[]> {
+  const selector = `labelSelector=velero.io/backup-name=${veleroLabel(backup)}`;
+  return api.list("velero.io/v2alpha1", "DataUpload", selector);
 }
