@@ -24,9 +24,8 @@
 {{- if .Values.controller.enabled }}
 - --own-account=system:serviceaccount:{{ $namespace }}:{{ include "snapshot-retainer.controllerAccountName" . }}
 {{- end }}
-{{- if .Values.controller.enabled }}
-- --controller-lease={{ include "snapshot-retainer.leaseName" . }}
-{{- end }}
+{{- /* Without a controller the webhook retains nothing, and watches no Leases. */}}
+- --controller-lease={{ .Values.controller.enabled | ternary (include "snapshot-retainer.leaseName" .) "" }}
 - --drain-seconds={{ .Values.webhook.drainSeconds }}
 - --log-level={{ .Values.logLevel }}
 {{- with .Values.webhook.extraArgs }}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { Api, Ref, Stored } from "./api.ts";
+import { eventually } from "./eventually.ts";
+import { aClaim } from "./objects.ts";
+import { NAMESPACE } from "./product.ts";
+
+/** A volume of an application, on the array. */
+export interface Volume {
+  readonly claim: Stored;
+  /** What the array calls it. */
+  readonly arrayVolume: string;
+}
+
+/** A claim in the namespace `shop`, bound. */
+export async function createVolume(api: Api, name: string, storageClassName = "array"): Promise<Volume> {
+  const { object } = await api.create(aClaim({ name, namespace: "shop", storageClassName }));
+  const claim = await eventually(`${name} is bound`, async () => {
+    const now = await api.read(object);
+    assert.equal(now.status["phase"], "Bound");
+    return now;
+  });
+  const metadata = { name: textOf(claim.spec["volumeName"]) };
+  const { csi } = (await api.read({ apiVersion: "v1", kind: "PersistentVolume", metadata })).spec;
+  assert.ok(typeof csi === "object" && csi !== null && "volumeHandle" in csi);
+  return { claim, arrayVolume: textOf(csi["volumeHandle"]) };
+}
+
+/** The handles of a volume's snapshots that the array holds, oldest first. */
+export async function snapshotsOf(cluster: Cluster, { arrayVolume }: Volume): Promise<string[]> {
+  const states = await Promise.all(cluster.arrays.map(async (array) => array.state()));
+  return states
+    .flatMap(({ snapshots }) => snapshots)
+    .filter(({ sourceVolume }) => sourceVolume === arrayVolume)
+    .toSorted((a, b) => (a.created < b.created ? -1 : 1))
+    .map(({ id }) => id);
+}
+
+/** Resolves when the array holds exactly these snapshots of a volume. */
+export async function holds(cluster: Cluster, volume: Volume, wanted: readonly string[]): Promise<void> {
+  await eventually(`the array holds ${wanted.length} snapshots`, async () => {
+    assert.deepEqual(await snapshotsOf(cluster, volume), wanted);
+  });
+}
+
+/** How often the array deleted this snapshot. */
+export async function deletionsOf(cluster: Cluster, handle: string): Promise<number> {
+  const { log } = await cluster.array.state();
+  return log.filter(({ operation, id }) => operation === "DeleteSnapshot" && id === handle).length;
+}
+
+/** The Lease of the controllers. */
+export const LEASE: Ref = {
+  apiVersion: "coordination.k8s.io/v1",
+  kind: "Lease",
+  metadata: { name: "snapshot-retainer-controller", namespace: NAMESPACE },
+};
+
+/** Who leads, as the Lease says; empty for nobody. */
+export async function leaderOf(api: Api): Promise<string> {
+  return textOf((await api.find(LEASE))?.spec["holderIdentity"] ?? "");
+}
+
+function textOf(value: unknown): string {
+  assert.ok(typeof value === "string");
+  return value;
+}
