@@ -97,6 +97,8 @@ export const WebhookConfiguration = z.looseObject({
     z.looseObject({
       name: z.string(),
       failurePolicy: z.string(),
+      timeoutSeconds: z.number(),
+      sideEffects: z.string(),
       clientConfig: z.looseObject({ url: z.string().optional(), caBundle: z.string().optional() }),
       namespaceSelector: z.object({
         matchLabels: z.record(z.string(), z.string()).optional(),

@@ -226,6 +226,22 @@ describe("webhooks", { skip }, () => {
     assert.deepEqual(policies(mutating(objects)), ["Ignore", "Fail", "Ignore", "Ignore"]);
   });
 
+  test("VolumeSnapshots have time to wait for room", async () => {
+    const usual = await render(helm);
+    assert.deepEqual(timeouts(mutating(usual)), [5, 10, 5, 5]);
+    const overrides = { volumeSnapshots: { timeoutSeconds: 20 } };
+    const raised = await render(helm, { values: { webhook: { overrides, timeoutSeconds: 6 } } });
+    assert.deepEqual(timeouts(mutating(raised)), [6, 20, 6, 6]);
+  });
+
+  test("every webhook says that it has no side effects on dry run alone", async () => {
+    const { webhooks } = mutating(await render(helm));
+    assert.deepEqual(
+      webhooks.map(({ sideEffects }) => sideEffects),
+      webhooks.map(() => "NoneOnDryRun"),
+    );
+  });
+
   test("globs of accounts become the prefix before the first glob character", async () => {
     const accounts = ["system:serviceaccount:acme:*", 'jo"hn@example.com', "exact"];
     const { webhooks } = mutating(await render(helm, { values: { policy: { dataMovers: { accounts } } } }));
@@ -346,6 +362,10 @@ function mutating(objects: readonly Rendered[]): z.infer<typeof WebhookConfigura
 
 function policies({ webhooks }: z.infer<typeof WebhookConfiguration>): string[] {
   return webhooks.map(({ failurePolicy }) => failurePolicy);
+}
+
+function timeouts({ webhooks }: z.infer<typeof WebhookConfiguration>): number[] {
+  return webhooks.map(({ timeoutSeconds }) => timeoutSeconds);
 }
 
 const Container = z.looseObject({

@@ -15,6 +15,11 @@
 {{- if gt (int .Values.webhook.timeoutSeconds) 10 -}}
 {{- $warnings = append $warnings (printf "timeoutSeconds %v: webhooks are called one after another, and the API server gives a request 60 seconds in all." .Values.webhook.timeoutSeconds) -}}
 {{- end -}}
+{{- $wait := .Values.policy.waitForRoom | default "5s" -}}
+{{- $timeout := dig "volumeSnapshots" "timeoutSeconds" .Values.webhook.timeoutSeconds .Values.webhook.overrides -}}
+{{- if and (regexMatch "^[0-9]+s$" $wait) (gt (add 2 (trimSuffix "s" $wait | int)) (int $timeout)) -}}
+{{- $warnings = append $warnings (printf "waitForRoom %s: the API server waits %v seconds for the webhook of VolumeSnapshots, so a snapshot waits for room at most %v seconds. Raise webhook.overrides.volumeSnapshots.timeoutSeconds." $wait $timeout (sub (int $timeout) 2)) -}}
+{{- end -}}
 {{- if not .Values.webhook.url -}}
 {{- if lt (int .Values.webhook.replicas) 2 -}}
 {{- $warnings = append $warnings "One replica: while it restarts or moves, new Backups and snapshots pass unlabelled. There is no PodDisruptionBudget either, which would stop every drain of its node." -}}
