@@ -14,6 +14,11 @@ import type { Rest } from "./rest.ts";
  */
 const REMEMBER_MS = 24 * 60 * 60 * 1000;
 /**
+ * How much later than written an original may have been seen alive: what is written says so within an hour, and no
+ * original costs more writes than one an hour, however often it changes.
+ */
+const REFRESH_MS = 60 * 60 * 1000;
+/**
  * Most originals remembered. An entry usually takes about 600 bytes: a thousand of them stay well below the limit of
  * a ConfigMap. Velero's own clones need none of this: their DataUpload remembers for them.
  */
@@ -60,7 +65,7 @@ export interface MemoryOptions {
 /** Originals that may be gone already, kept in a ConfigMap so that they survive a restart of every replica. */
 export interface OriginalsMemory {
   find(source: string, handle: string): KnownOriginal | undefined;
-  /** Takes note of an original; those created longer ago than the memory lasts are left out. */
+  /** Takes note of an original; one created longer ago than the memory lasts only counts when it goes. */
   remember(found: FoundOriginal): void;
   /** Takes in what the ConfigMap holds, as another replica or an earlier life wrote it. */
   load(data: Readonly<Record<string, string>>): void;
@@ -94,11 +99,13 @@ export function createOriginalsMemory(options: MemoryOptions): OriginalsMemory {
   }
   return {
     find: (source, handle) => entries.get(handleKey(source, handle))?.original,
-    remember({ source, handle, original, created }) {
+    remember({ source, handle, original, created, gone }) {
       const key = handleKey(source, handle);
       const seen = now();
       const inherited = writeInherited({ ...original.inherited, labels: original.labels }, signer);
-      if (entries.get(key)?.text === inherited || seen - created > REMEMBER_MS) {
+      const known = entries.get(key);
+      const isFresh = known?.text === inherited && seen - known.seen < REFRESH_MS;
+      if (isFresh || (!gone && seen - created > REMEMBER_MS)) {
         return;
       }
       const text = JSON.stringify({ source, handle, seen: new Date(seen).toISOString(), inherited });

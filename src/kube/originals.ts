@@ -21,7 +21,7 @@ export interface StoredSnapshot {
   readonly original: boolean;
 }
 
-/** Told of each original as soon as its handle is known; `created` is its creation time. */
+/** Told of each original as soon as its handle is known, and when it is gone. */
 export type OnOriginal = (found: FoundOriginal) => void;
 
 /** An original, by what identifies its snapshot on the storage. */
@@ -31,6 +31,8 @@ export interface FoundOriginal {
   readonly original: KnownOriginal;
   /** Creation time of the object, milliseconds since 1970. */
   readonly created: number;
+  /** Whether this was the last that is seen of it. */
+  readonly gone: boolean;
 }
 
 /** An index over watched objects; several objects may share a snapshot, any of them will do. */
@@ -46,13 +48,16 @@ export function createLivingOriginals(signer: Signer, onOriginal: OnOriginal): L
   }
   function add(object: StoredSnapshot, handle: string, inherited: Inherited): void {
     const key = handleKey(object.source, handle);
-    const original = { inherited, labels: object.metadata.labels ?? {} };
     const group = byHandle.get(key) ?? new Map<string, KnownOriginal>();
-    group.set(object.metadata.uid ?? "", original);
+    group.set(object.metadata.uid ?? "", { inherited, labels: object.metadata.labels ?? {} });
     byHandle.set(key, group);
-    if (object.original) {
-      const created = Date.parse(object.metadata.creationTimestamp ?? "");
-      onOriginal({ source: object.source, handle, original, created });
+  }
+  function tell(object: StoredSnapshot, inherited: Inherited, gone: boolean): void {
+    const { source, handle, metadata } = object;
+    if (object.original && handle !== undefined) {
+      const original = { inherited, labels: metadata.labels ?? {} };
+      const created = Date.parse(metadata.creationTimestamp ?? "");
+      onOriginal({ source, handle, original, created, gone });
     }
   }
   return {
@@ -60,10 +65,15 @@ export function createLivingOriginals(signer: Signer, onOriginal: OnOriginal): L
       if (before !== undefined) {
         remove(before);
       }
-      const inherited = readInherited(object?.metadata, signer);
-      if (object?.handle !== undefined && inherited !== undefined) {
+      const last = object ?? before;
+      const inherited = readInherited(last?.metadata, signer);
+      if (last === undefined || inherited === undefined) {
+        return;
+      }
+      if (object?.handle !== undefined) {
         add(object, object.handle, inherited);
       }
+      tell(last, inherited, object === undefined);
     },
     find: (source, handle) => byHandle.get(handleKey(source, handle))?.values().next().value,
   };

@@ -79,7 +79,7 @@ function aStore(existing: Record<string, string> | undefined = {}, signer = SIGN
 function found(handle: string, overrides: Partial<FoundOriginal> = {}): FoundOriginal {
   const inherited = aContentDocument({ alias: `alias-of-${handle}` });
   const original = { inherited, labels: { team: "a" } };
-  return { source: "driver", handle, original, created: START, ...overrides };
+  return { source: "driver", handle, original, created: START, gone: false, ...overrides };
 }
 
 function remembered(store: Store, handle: string): string | undefined {
@@ -345,6 +345,38 @@ describe("the memory forgets", () => {
     store.now = START + DAY;
     store.memory.remember(found("h2", { created: store.now }));
     assert.equal(remembered(store, "h1"), "alias-of-h1");
+  });
+
+  test("none that was still alive within a day, however long ago it was first seen", async () => {
+    const store = aStore();
+    store.memory.remember(found("h1"));
+    store.now = START + 20 * HOUR;
+    store.memory.remember(found("h1", { gone: true }));
+    store.now = START + 40 * HOUR;
+    store.memory.remember(found("h2", { created: store.now }));
+    assert.equal(remembered(store, "h1"), "alias-of-h1");
+    await store.memory.flush();
+    const next = aStore({ ...store.stored });
+    next.now = store.now;
+    next.memory.load(next.stored ?? {});
+    next.memory.remember(found("h3", { created: next.now }));
+    assert.equal(remembered(next, "h1"), "alias-of-h1");
+  });
+
+  test("no original that goes when it is older than a day", () => {
+    const store = aStore();
+    store.memory.remember(found("h1", { created: START - 3 * DAY, gone: true }));
+    assert.equal(remembered(store, "h1"), "alias-of-h1");
+  });
+
+  test("and writes one that lives on no more than once an hour", async () => {
+    const store = aStore();
+    for (let minute = 0; minute < 120; minute += 10) {
+      store.now = START + (minute * HOUR) / 60;
+      store.memory.remember(found("h1"));
+      await store.memory.flush();
+    }
+    assert.equal(store.calls.length, 2);
   });
 
   test("an entry that another life wrote more than a day ago", async () => {

@@ -52,6 +52,20 @@ describe("living originals", () => {
     );
   });
 
+  test("are told of once more when they go", () => {
+    const { living, told } = watched();
+    living.update(stored("u1"), undefined);
+    living.update(undefined, stored("u1"));
+    living.update(undefined, stored("u2", { original: false }));
+    assert.deepEqual(
+      told.map(({ original, gone }) => [original.inherited.alias, gone]),
+      [
+        ["alias-of-u1", false],
+        ["alias-of-u1", true],
+      ],
+    );
+  });
+
   test("clones are found too, and not told of", () => {
     const { living, told } = watched();
     living.update(stored("u1", { original: false }), undefined);
