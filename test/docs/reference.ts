@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { format, resolveConfig } from "prettier";
+import { Registry } from "prom-client";
 import { z } from "zod";
 import { CODES } from "../../src/admission/outcome.ts";
+import { createControllerMetrics } from "../../src/controller/metrics.ts";
 import { DRIVER_CEILINGS, UNKNOWN_DRIVER_CEILING } from "../../src/policy/driver-ceilings.ts";
 import { RetentionPolicy } from "../../src/policy/schema.ts";
 
 /** The documents with tables that are written by this program, and the tables by their names in them. */
-const REFERENCES: ReadonlyMap<string, Readonly<Record<string, () => string>>> = new Map([
+const REFERENCES: ReadonlyMap<string, Readonly<Record<string, () => string | Promise<string>>>> = new Map([
   ["docs/policy.md", { fields: describeFields, ceilings: describeCeilings }],
   ["docs/admission.md", { codes: describeCodes }],
+  ["docs/metrics.md", { controller: describeControllerMetrics }],
 ]);
 
 /** The documents that have such tables. */
@@ -18,7 +21,7 @@ export const DOCUMENTS = [...REFERENCES.keys()];
 export async function renderDocument(file: string): Promise<string> {
   let text = await readFile(file, "utf8");
   for (const [name, describe] of Object.entries(REFERENCES.get(file) ?? {})) {
-    text = replaceBetween(text, name, describe());
+    text = replaceBetween(text, name, await describe());
   }
   return format(text, { ...(await resolveConfig(file)), filepath: file });
 }
@@ -37,6 +40,25 @@ function describeCodes(): string {
     Object.entries(CODES).map(([code, meaning]) => [`\`${code}\``, meaning]),
   );
 }
+
+async function describeControllerMetrics(): Promise<string> {
+  const registry = new Registry();
+  createControllerMetrics(registry);
+  const metrics = await registry.getMetricsAsJSON();
+  return table(
+    ["Metric", "Type", "Labels", "Meaning"],
+    metrics.map(({ name, type, help }) => [`\`${name}\``, String(type), LABELS[name] ?? "", help]),
+  );
+}
+
+/** prom-client tells no labels of a metric without samples. */
+const LABELS: Readonly<Record<string, string>> = {
+  snapshot_retainer_frees_total: "reason",
+  snapshot_retainer_actions_total: "action",
+  snapshot_retainer_action_failures_total: "action",
+  snapshot_retainer_room_requests_total: "answer",
+  snapshot_retainer_retained_snapshots: "driver",
+};
 
 function describeCeilings(): string {
   return table(
