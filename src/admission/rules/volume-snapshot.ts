@@ -1,4 +1,9 @@
-import { ALIAS_LABEL, VELERO_BACKUP_NAME_LABEL, VELERO_RESTORE_NAME_LABEL } from "../../kube/keys.ts";
+import {
+  ALIAS_LABEL,
+  EXCLUDE_FROM_BACKUP_LABEL,
+  VELERO_BACKUP_NAME_LABEL,
+  VELERO_RESTORE_NAME_LABEL,
+} from "../../kube/keys.ts";
 import { toLabelValue } from "../../kube/label-value.ts";
 import { valueOf, VolumeSnapshot } from "../../kube/objects.ts";
 import type {
@@ -167,7 +172,15 @@ function isLateClone({ operation, object, oldObject }: Request<VolumeSnapshot>):
   const labelled = valueOf(oldObject?.metadata.labels, ALIAS_LABEL) !== undefined;
   const restored = valueOf(oldObject?.metadata.labels, VELERO_RESTORE_NAME_LABEL) !== undefined;
   const ofContent = object.spec.source.volumeSnapshotContentName !== undefined;
-  return operation === "UPDATE" && !labelled && !restored && ofContent;
+  return operation === "UPDATE" && !labelled && !restored && !isOwn(oldObject?.metadata) && ofContent;
+}
+
+/** Whether we made it: whoever says so of his own snapshot only keeps it from labels. */
+function isOwn(metadata: Metadata | undefined): boolean {
+  return (
+    valueOf(metadata?.labels, "app.kubernetes.io/name") === "snapshot-retainer" &&
+    valueOf(metadata?.labels, EXCLUDE_FROM_BACKUP_LABEL) === "true"
+  );
 }
 
 function decideUpdate(

@@ -376,6 +376,7 @@ const bound: VolumeSnapshotRelated = {
   original: knownOriginal,
 };
 const finalized = { object: aCloneSnapshot(), oldObject: aCloneSnapshot(), by: SNAPSHOT_CONTROLLER };
+const ownLabels = { "app.kubernetes.io/name": "snapshot-retainer", "velero.io/exclude-from-backup": "true" };
 const late: Record<string, Case> = {
   "inherits once the two are bound": {
     ...finalized,
@@ -418,6 +419,13 @@ const late: Record<string, Case> = {
     ...finalized,
     oldObject: aCloneSnapshot({ metadata: { labels: { "velero.io/restore-name": "r" } } }),
     object: aCloneSnapshot({ metadata: { labels: { "velero.io/restore-name": "r" } } }),
+    related: bound,
+    want: { code: "already_set" },
+  },
+  "is left where we made it for a restore of our own": {
+    ...finalized,
+    oldObject: aCloneSnapshot({ metadata: { labels: ownLabels } }),
+    object: aCloneSnapshot({ metadata: { labels: ownLabels } }),
     related: bound,
     want: { code: "already_set" },
   },
