@@ -62,6 +62,8 @@ export const ROOM_ANSWER_ANNOTATION = "snapshot-retainer.io/room-answer";
 export const PIN_LABEL = "snapshot-retainer.io/pin";
 /** On a DataUpload: why its snapshot was freed (a reason code). What has it is never made again. */
 export const RELEASED_ANNOTATION = "snapshot-retainer.io/released";
+/** On a VolumeSnapshotContent, set together with the policy Delete: it was we who set that, and why (a reason code). */
+export const RELEASED_LABEL = "snapshot-retainer.io/released";
 /** On a DataUpload: name of the retained content, where the served CRD has no `status.retainedSnapshot`. */
 export const RETAINED_SNAPSHOT_ANNOTATION = "snapshot-retainer.io/retained-snapshot";
 

@@ -26,7 +26,7 @@ export interface Limit {
  * so: `3: rule "gold disks", lowered from 5 by the ceiling of csi.vsphere.vmware.com`.
  */
 export function limitOf(policy: RetentionPolicy, volume: VolumeFacts): Limit {
-  const wanted = withRequest(policy, volume, byRules(policy, volume));
+  const wanted = numberOf(policy, volume);
   if (wanted.number === 0) {
     return { number: 0, reason: `0: ${wanted.reason}` };
   }
@@ -36,6 +36,11 @@ export function limitOf(policy: RetentionPolicy, volume: VolumeFacts): Limit {
   }
   const lowered = `${ceiling.number}: ${wanted.reason}, lowered from ${wanted.number} by ${ceiling.reason}`;
   return { number: ceiling.number, reason: lowered };
+}
+
+/** The number of a volume before its ceiling, and where it comes from, such as `rule "gold disks"`. */
+export function numberOf(policy: RetentionPolicy, volume: VolumeFacts): Limit {
+  return withRequest(policy, volume, byRules(policy, volume));
 }
 
 /**
@@ -54,15 +59,22 @@ function byRules(policy: RetentionPolicy, volume: VolumeFacts): Limit {
   return rule === undefined ? globalNumber(policy) : ruleNumber(rule);
 }
 
-function globalNumber(policy: RetentionPolicy): Limit {
+/** The policy's own number, for a volume that no rule matches. */
+export function globalNumber(policy: RetentionPolicy): Limit {
   return { number: Math.max(0, policy.snapshotsToRetain), reason: "the policy's snapshotsToRetain" };
 }
 
-function ruleNumber(rule: Rule): Limit {
+/** The number of a rule. */
+export function ruleNumber(rule: Rule): Limit {
   return { number: Math.max(0, rule.snapshotsToRetain), reason: `rule "${rule.name}"` };
 }
 
-function withRequest(policy: RetentionPolicy, volume: VolumeFacts, wanted: Limit): Limit {
+/** A number, or instead of it the one that a user wrote on the Backup, where the policy lets it stand. */
+export function withRequest(
+  policy: RetentionPolicy,
+  volume: Pick<VolumeFacts, "requested">,
+  wanted: Limit,
+): Limit {
   // An annotation that was written while no webhook answered may hold anything.
   if (!Number.isInteger(volume.requested) || policy.backupAnnotation === "enforce") {
     return wanted;
@@ -83,14 +95,40 @@ function onlyBySchedule(rule: Rule): boolean {
 }
 
 function ruleMatches(rule: Rule, volume: VolumeFacts): boolean {
+  return matchOf(rule, volume, NOTHING) === "yes";
+}
+
+/** Facts of a volume that may be unknown for a while, though it has them. */
+export type UncertainFact = "storageClass" | "pvcLabels" | "schedule" | "requested";
+
+const NOTHING: ReadonlySet<UncertainFact> = new Set();
+
+/**
+ * Whether a rule matches a volume of which some facts are unknown: `maybe` where it depends on those. Of labels that are
+ * unknown, those that are given are certain all the same.
+ */
+export function matchOf(
+  rule: Rule,
+  volume: VolumeFacts,
+  unknown: ReadonlySet<UncertainFact>,
+): "yes" | "no" | "maybe" {
   const { drivers, storageClasses, namespaces, pvcLabels, schedules } = rule.when;
-  return (
-    anyMatches(drivers, volume.driver, matchesDriver) &&
-    anyMatches(storageClasses, volume.storageClass, (value, entry) => value === entry) &&
-    anyMatches(namespaces, volume.namespace, matchesGlob) &&
-    anyMatches(schedules, volume.schedule, matchesGlob) &&
-    labelsMatch(pvcLabels, volume.pvcLabels)
-  );
+  const answers = [
+    anyMatches(drivers, volume.driver, matchesDriver),
+    anyMatches(namespaces, volume.namespace, matchesGlob),
+    anyMatches(storageClasses, volume.storageClass, (value, entry) => value === entry) ||
+      (volume.storageClass === undefined && unknown.has("storageClass") && "maybe"),
+    anyMatches(schedules, volume.schedule, matchesGlob) ||
+      (volume.schedule === undefined && unknown.has("schedule") && "maybe"),
+    ...Object.entries(pvcLabels ?? {}).map(([key, value]) => {
+      const found = volume.pvcLabels?.[key];
+      return found === undefined && unknown.has("pvcLabels") ? "maybe" : found === value;
+    }),
+  ];
+  if (answers.includes(false)) {
+    return "no";
+  }
+  return answers.includes("maybe") ? "maybe" : "yes";
 }
 
 function anyMatches(
@@ -101,15 +139,8 @@ function anyMatches(
   return entries === undefined || (value !== undefined && entries.some((entry) => matches(value, entry)));
 }
 
-function labelsMatch(
-  wanted: Readonly<Record<string, string>> | undefined,
-  found: Readonly<Record<string, string>> | undefined,
-): boolean {
-  return wanted === undefined || Object.entries(wanted).every(([key, value]) => found?.[key] === value);
-}
-
 /** The lowest of the policy's own ceilings for this volume; the built-in table speaks where it has none. */
-function ceilingOf(policy: RetentionPolicy, volume: VolumeFacts): Limit | undefined {
+export function ceilingOf(policy: RetentionPolicy, volume: VolumeFacts): Limit | undefined {
   const own = [storageClassCeiling(policy, volume.storageClass), driverCeiling(policy, volume.driver)]
     .filter((ceiling) => ceiling !== undefined)
     .toSorted((a, b) => a.number - b.number);

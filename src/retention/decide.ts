@@ -1,17 +1,195 @@
 import type { RetentionPolicy } from "../policy/schema.ts";
-import type { Plan } from "./plan.ts";
+import { keepingActions } from "./actions.ts";
+import { backupStateOf } from "./backup-state.ts";
+import { allot, isStarted } from "./budget.ts";
+import type { Allotment, Going } from "./budget.ts";
+import type { Decision, Entry, Place } from "./entry.ts";
+import { occupies, storedKeyOfSnapshot } from "./entry.ts";
+import { createLimits } from "./facts.ts";
+import type { LimitsOf } from "./facts.ts";
+import { freeOf } from "./free.ts";
+import { applyLimits } from "./limits.ts";
+import { courseOf, isDeleting } from "./lifecycle.ts";
+import { noticesOf } from "./notices.ts";
+import type { Action, Plan, Verdict, VolumePlan } from "./plan.ts";
+import { protectionOf, sourcesOf } from "./protections.ts";
+import { relate } from "./relations.ts";
+import type { Relations } from "./relations.ts";
+import { answerRoom, claimPlaces } from "./room.ts";
+import type { Claimed } from "./room.ts";
+import { storageSnapshots } from "./storage-snapshot.ts";
+import { verdictOf, volumePlanOf } from "./verdicts.ts";
+import { backupKey, RESERVATION_MS } from "./world.ts";
 import type { World } from "./world.ts";
 
-/** What to do with a world under a policy, at `now` (milliseconds since 1970). Never throws. */
+/**
+ * What to do with a world under a policy, at `now` (milliseconds since 1970). Never throws. What is not known keeps a
+ * snapshot; the order of the world's lists does not matter.
+ */
 export function decide(world: World, policy: RetentionPolicy, now: number): Plan {
-  void [world, policy, now];
+  const relations = relate(world);
+  const limitsOf = createLimits(relations, policy);
+  const entries = entriesOf(relations, policy, limitsOf, now);
+  const claimed = claimPlaces(relations, entries, limitsOf, now);
+  const places = claimed.filter(({ state }) => state === "open").map(({ place }) => place);
+  const limits = applyLimits(entries, places, policy, now);
+  const decisions = new Map(
+    entries.map((entry) => [entry.snapshot.key, decisionAbout(entry, limits.decisions)]),
+  );
+  const allotment = allot(goingOf(entries, decisions, places), policy, world.freedAt, now);
+  const outcome: Outcome = { entries, decisions, allotment, claimed };
+  const actions = policy.mode === "audit" ? [] : actionsOf(outcome, { relations, policy, now });
   return {
-    volumes: [],
-    snapshots: [],
-    actions: [],
-    room: [],
-    recheckAt: undefined,
-    notices: [],
-    missingBackups: [],
+    ...verdictsOf(outcome),
+    actions,
+    room: policy.mode === "audit" ? [] : answerRoom(claimed, { entries, decisions, held: allotment.held }),
+    recheckAt: earliest([...timesOf(outcome, actions), ...limits.recheckAt], now),
+    notices: noticesOf({ entries, relations, policy, now }),
+    missingBackups: missingBackups(entries, relations),
   };
+}
+
+/** Everything decided, from which the plan is written. */
+interface Outcome {
+  readonly entries: readonly Entry[];
+  readonly decisions: ReadonlyMap<string, Decision>;
+  readonly allotment: Allotment;
+  readonly claimed: readonly Claimed[];
+}
+
+interface Setting {
+  readonly relations: Relations;
+  readonly policy: RetentionPolicy;
+  readonly now: number;
+}
+
+function entriesOf(relations: Relations, policy: RetentionPolicy, limitsOf: LimitsOf, now: number): Entry[] {
+  const sources = sourcesOf(relations);
+  return storageSnapshots(relations, policy).map((snapshot) => {
+    const backup = backupStateOf(relations, snapshot.identity.backup, snapshot.bornAt, now);
+    const limits = limitsOf(snapshot.identity, snapshot.driver);
+    const wanted = limits.number.number > 0;
+    const surroundings = { relations, sources, backup };
+    return {
+      snapshot,
+      limits,
+      backup,
+      course: courseOf({ snapshot, backup, wanted, now }),
+      protection: protectionOf(snapshot, surroundings, "limits"),
+      shield: protectionOf(snapshot, surroundings, "fate"),
+    };
+  });
+}
+
+function decisionAbout(
+  { snapshot, course, shield }: Entry,
+  byLimits: ReadonlyMap<string, Decision>,
+): Decision {
+  switch (course.kind) {
+    case "in_flight":
+    case "held":
+    case "left":
+      return { kept: true, reason: course.reason };
+    case "retained":
+      // The limits judge each of these; one that they forgot is kept.
+      return byLimits.get(snapshot.key) ?? { kept: true, reason: "within_number" };
+    case "going":
+      return shield !== undefined && !isDeleting(snapshot)
+        ? { kept: true, reason: shield, detail: `though ${course.reason}` }
+        : { kept: false, reason: course.reason };
+  }
+}
+
+function goingOf(
+  entries: readonly Entry[],
+  decisions: ReadonlyMap<string, Decision>,
+  places: readonly Place[],
+): Going[] {
+  const names = new Set(places.map(({ volumeName }) => volumeName));
+  const volumes = new Set(places.map(({ stored }) => stored));
+  return entries.flatMap((entry) => {
+    const decision = decisions.get(entry.snapshot.key);
+    if (decision === undefined || decision.kept) {
+      return [];
+    }
+    const { volumeName } = entry.snapshot.identity;
+    const makesRoom = names.has(volumeName) || volumes.has(storedKeyOfSnapshot(entry.snapshot));
+    return [{ entry, decision, started: isStarted(entry), makesRoom }];
+  });
+}
+
+function actionsOf(
+  { entries, decisions, allotment }: Outcome,
+  { relations, policy, now }: Setting,
+): Action[] {
+  const crowded = policy.mode === "paused" ? crowdedOf(entries) : new Set<string>();
+  const keeping = entries.flatMap((entry) => {
+    const decision = decisions.get(entry.snapshot.key);
+    const mayProtect = !crowded.has(entry.snapshot.key);
+    return decision === undefined ? [] : keepingActions({ entry, decision, relations, mayProtect });
+  });
+  const freeing = allotment.free
+    .map((going) => freeOf(going, relations, now))
+    .filter((action) => action !== undefined);
+  return [...keeping, ...freeing];
+}
+
+/** The snapshots of volumes that have more than their limits: while nothing is freed, none of them may be added to. */
+function crowdedOf(entries: readonly Entry[]): ReadonlySet<string> {
+  const taking = entries.filter(occupies);
+  const byName = Map.groupBy(taking, ({ snapshot }) => snapshot.identity.volumeName);
+  const byVolume = Map.groupBy(taking, ({ snapshot }) => storedKeyOfSnapshot(snapshot));
+  const crowded = taking.filter(({ snapshot, limits }) => {
+    const named = byName.get(snapshot.identity.volumeName)?.length ?? 0;
+    const stored = byVolume.get(storedKeyOfSnapshot(snapshot))?.length ?? 0;
+    return named > limits.number.number || stored > (limits.ceiling?.number ?? Infinity);
+  });
+  return new Set(crowded.map(({ snapshot }) => snapshot.key));
+}
+
+function verdictsOf({ entries, decisions, allotment }: Outcome): Pick<Plan, "volumes" | "snapshots"> {
+  const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.identity.volumeName);
+  const snapshots: Verdict[] = [];
+  const volumes: VolumePlan[] = [];
+  for (const [, group] of [...byVolume].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const verdicts = group.flatMap((entry) => {
+      const { key } = entry.snapshot;
+      const decision = decisions.get(key);
+      return decision === undefined ? [] : [verdictOf(entry, decision, allotment.held.get(key))];
+    });
+    snapshots.push(...verdicts);
+    const volume = volumePlanOf(group, verdicts);
+    if (volume !== undefined) volumes.push(volume);
+  }
+  return { volumes, snapshots };
+}
+
+/** When time alone changes something. */
+function timesOf(
+  { entries, allotment, claimed }: Outcome,
+  actions: readonly Action[],
+): (number | undefined)[] {
+  return [
+    ...entries.map(({ course }) => ("until" in course ? course.until : undefined)),
+    ...entries.map(({ backup }) => (backup.kind === "missing" ? backup.recheckAt : undefined)),
+    ...claimed.map(({ reservation, state }) =>
+      state === "open" ? reservation.seenAtMs + RESERVATION_MS : undefined,
+    ),
+    ...allotment.recheckAt,
+    ...actions.map((action) => (action.kind === "free" ? action.snapshot?.deleteAt : undefined)),
+  ];
+}
+
+function earliest(times: readonly (number | undefined)[], now: number): number | undefined {
+  const later = times.filter((at) => at !== undefined && at > now);
+  return later.reduce((first, at) => (first === undefined || (at ?? first) < first ? at : first), undefined);
+}
+
+/** The Backups that do not exist, by which `missingSince` is kept. */
+function missingBackups(entries: readonly Entry[], relations: Relations): string[] {
+  const references = entries
+    .map(({ snapshot }) => snapshot.identity.backup)
+    .filter((backup) => backup !== undefined);
+  const missing = references.filter((backup) => backup.name !== "" && relations.backup(backup) === undefined);
+  return [...new Set(missing.map(backupKey))].toSorted();
 }

@@ -11,6 +11,8 @@ import {
   RETAINED_SNAPSHOT_ANNOTATION,
 } from "../kube/keys.ts";
 import * as views from "../kube/objects.ts";
+import type { Metadata } from "../kube/objects.ts";
+import type { ObjectRef } from "./plan.ts";
 
 /** The annotations that deciding reads: a cache for it must keep these, and may drop all others. */
 export const READ_ANNOTATIONS: readonly string[] = [
@@ -64,7 +66,7 @@ export const DataUpload = views.DataUpload.extend({
   }),
   status: z
     .object({
-      phase: z.string().nullish(),
+      phase: z.string().optional(),
       completionTimestamp: z.string().nullish(),
       /** Only where the served CRD has it (Velero's design, PR 7002). */
       retainedSnapshot: z.string().nullish(),
@@ -78,7 +80,7 @@ export type DataUpload = z.infer<typeof DataUpload>;
 export const Backup = views.Backup.extend({
   status: z
     .object({
-      phase: z.string().nullish(),
+      phase: z.string().optional(),
       startTimestamp: z.string().nullish(),
       completionTimestamp: z.string().nullish(),
     })
@@ -135,3 +137,8 @@ export const PersistentVolume = z.object({
     .nullish(),
 });
 export type PersistentVolume = z.infer<typeof PersistentVolume>;
+
+/** An object as it is now, for the preconditions of acting on it. */
+export function referenceTo({ namespace, name = "", uid, resourceVersion }: Metadata): ObjectRef {
+  return { ...(namespace === undefined ? {} : { namespace }), name, uid, resourceVersion };
+}

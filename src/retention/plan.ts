@@ -104,8 +104,8 @@ export interface Label extends Decided {
   readonly kind: "label";
   readonly content: ObjectRef;
   readonly labels: StringMap;
-  /** To be signed into the annotation `snapshot-retainer.io/inherited`. */
-  readonly document: Inherited;
+  /** To be signed into the annotation `snapshot-retainer.io/inherited`; undefined where that is there. */
+  readonly document: Inherited | undefined;
 }
 
 /** Write down on the DataUpload what is needed to make the content again. */
@@ -149,6 +149,8 @@ export interface Free extends Decided {
   /** The content's deletionTimestamp is set: only waiting is left. */
   readonly deleting: boolean;
   readonly deletionPolicy: string | undefined;
+  /** To be set together with the policy Delete: they tell our own hand from others'. */
+  readonly labels: StringMap;
   /** It was bound (`volumeSnapshotRef.uid`), so the sidecar wants the annotation `volumesnapshot-being-deleted`. */
   readonly bound: boolean;
   readonly markedBeingDeleted: boolean;

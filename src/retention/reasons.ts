@@ -12,6 +12,7 @@ export const KEPT_REASONS = {
   uploading: "its data is being copied",
   waiting_for_backup: "its data was copied; its Backup has not ended yet",
   backup_missing: "its Backup was not found; the sweep frees it when it stays away",
+  unproven: "nothing says whether its data was copied",
   left_to_velero: "not retained in time, so Velero deletes it as it always did",
   not_wanted: "not to be retained, as was decided when its DataUpload was made",
   group_member: "a member of a VolumeGroupSnapshot, which cannot be freed by its content",

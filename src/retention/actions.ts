@@ -1,0 +1,147 @@
+import { valueOf } from "../kube/objects.ts";
+import type { Decision, Entry } from "./entry.ts";
+import { isDeleting } from "./lifecycle.ts";
+import { referenceTo } from "./objects.ts";
+import type { VolumeSnapshotContent } from "./objects.ts";
+import type { Action } from "./plan.ts";
+import { isRecorded, releasedAs, resultOf } from "./record.ts";
+import type { Relations } from "./relations.ts";
+import { documentFor, labelsFor, RETAINED } from "./retained-document.ts";
+import { recreate } from "./recreate.ts";
+
+/** What the actions for one snapshot depend on. */
+export interface Deed {
+  readonly entry: Entry;
+  readonly decision: Decision;
+  readonly relations: Relations;
+  /** Whether it may be set to Retain: not where it would exceed what nobody may free. */
+  readonly mayProtect: boolean;
+}
+
+/** Everything to be done but freeing, in the order in which it is to be done. */
+export function keepingActions(deed: Deed): Action[] {
+  const actions = [
+    protect(deed),
+    record(deed),
+    label(deed),
+    mark(deed),
+    release(deed),
+    recreate(deed.entry, deed.relations),
+  ];
+  return actions.filter((action) => action !== undefined);
+}
+
+/** The content of a snapshot that is on its way to be retained, or is. */
+function keptContent({ entry, decision }: Deed): VolumeSnapshotContent | undefined {
+  const { course, snapshot } = entry;
+  const isOurs =
+    course.kind === "retained" || (course.kind === "in_flight" && entry.limits.number.number > 0);
+  return isOurs && decision.kept && !isDeleting(snapshot) ? snapshot.content : undefined;
+}
+
+function isToBeProtected(deed: Deed): boolean {
+  const { course } = deed.entry;
+  const content = keptContent(deed);
+  return (
+    deed.mayProtect &&
+    content !== undefined &&
+    course.stage === "copying" &&
+    content.spec.deletionPolicy !== "Retain"
+  );
+}
+
+function protect(deed: Deed): Action | undefined {
+  const content = keptContent(deed);
+  if (content === undefined || !isToBeProtected(deed)) {
+    return undefined;
+  }
+  return {
+    kind: "protect",
+    key: deed.entry.snapshot.name,
+    message: "its snapshot is to be retained, and the webhook did not set the policy Retain",
+    content: referenceTo(content.metadata),
+  };
+}
+
+function record(deed: Deed): Action | undefined {
+  const { snapshot } = deed.entry;
+  const { upload, volumeName } = snapshot.identity;
+  const content = keptContent(deed);
+  if (content === undefined || upload === undefined || releasedAs(upload) !== undefined) {
+    return undefined;
+  }
+  if (content.spec.deletionPolicy !== "Retain" && !isToBeProtected(deed)) {
+    return undefined;
+  }
+  const { alias } = documentFor(snapshot, deed.relations);
+  const result = resultOf(content, { ...snapshot, alias, volumeName });
+  if (isRecorded(upload, snapshot.name, result)) {
+    return undefined;
+  }
+  return {
+    kind: "record",
+    key: snapshot.name,
+    message: "what is needed to find the snapshot again belongs on its DataUpload",
+    dataUpload: referenceTo(upload.metadata),
+    retainedSnapshot: snapshot.name,
+    result,
+  };
+}
+
+function label(deed: Deed): Action | undefined {
+  const { snapshot } = deed.entry;
+  const content = keptContent(deed);
+  if (content === undefined) {
+    return undefined;
+  }
+  const document = documentFor(snapshot, deed.relations);
+  const labels = labelsFor(document);
+  const isNew = snapshot.identity.document === undefined;
+  if (!isNew && hasLabels(content, labels)) {
+    return undefined;
+  }
+  return {
+    kind: "label",
+    key: snapshot.name,
+    message: "it lacks labels that identify its snapshot",
+    content: referenceTo(content.metadata),
+    labels,
+    document: isNew ? document : undefined,
+  };
+}
+
+function hasLabels({ metadata }: VolumeSnapshotContent, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(labels).every(([key, value]) => valueOf(metadata.labels, key) === value);
+}
+
+function mark(deed: Deed): Action | undefined {
+  const { course, snapshot } = deed.entry;
+  const content = keptContent(deed);
+  if (content === undefined || course.kind !== "retained" || !course.mark) {
+    return undefined;
+  }
+  return {
+    kind: "mark",
+    key: snapshot.name,
+    message: "its data was copied and its Backup ended well",
+    content: referenceTo(content.metadata),
+    labels: RETAINED,
+  };
+}
+
+/** Somebody else is freeing it: without a note of that it would be made again. */
+function release({ entry, decision }: Deed): Action | undefined {
+  const { snapshot, course } = entry;
+  const { upload } = snapshot.identity;
+  const isSomebodyElses = course.kind === "going" && course.reason === "being_deleted";
+  if (!isSomebodyElses || decision.kept || upload === undefined) {
+    return undefined;
+  }
+  return {
+    kind: "release",
+    key: snapshot.name,
+    message: "its content is being deleted with the policy Delete, not by us",
+    dataUpload: referenceTo(upload.metadata),
+    reason: course.reason,
+  };
+}

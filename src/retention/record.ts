@@ -1,0 +1,94 @@
+import type { Inherited } from "../admission/inherited.ts";
+import {
+  DELETION_SECRET_NAME_ANNOTATION,
+  DELETION_SECRET_NAMESPACE_ANNOTATION,
+  RELEASED_ANNOTATION,
+  RETAINED_SNAPSHOT_ANNOTATION,
+} from "../kube/keys.ts";
+import { valueOf } from "../kube/objects.ts";
+import type { StringMap } from "../kube/objects.ts";
+import type { DataUpload, VolumeSnapshotContent } from "./objects.ts";
+
+/** What a DataUpload remembers of its retained snapshot: enough to make the content again. */
+export interface SnapshotRecord {
+  readonly name: string;
+  readonly driver: string;
+  readonly handle: string;
+  readonly snapshotClass: string | undefined;
+  /** The Secret's annotations. */
+  readonly annotations: StringMap;
+}
+
+/** What is on record, unless it was released; undefined for nothing, or too little. */
+export function recordOf(upload: DataUpload): SnapshotRecord | undefined {
+  const result = upload.status?.dataMoverResult;
+  const { driver, snapshotHandle: handle, retainedSnapshot: name, snapshotClass } = result ?? {};
+  if (
+    driver === undefined ||
+    handle === undefined ||
+    name === undefined ||
+    releasedAs(upload) !== undefined
+  ) {
+    return undefined;
+  }
+  const secret = {
+    [DELETION_SECRET_NAME_ANNOTATION]: result?.["deletionSecretName"],
+    [DELETION_SECRET_NAMESPACE_ANNOTATION]: result?.["deletionSecretNamespace"],
+  };
+  return { name, driver, handle, snapshotClass, annotations: given(secret) };
+}
+
+/** The snapshot that a DataUpload moves, as the storage knows it; each part as far as it is known. */
+export function movedSnapshotOf(
+  upload: DataUpload,
+  document: Inherited | undefined,
+): { readonly driver: string | undefined; readonly handle: string | undefined } {
+  const { driver, snapshotHandle } = upload.status?.dataMoverResult ?? {};
+  return {
+    driver: upload.spec.csiSnapshot?.driver ?? driver ?? document?.snapshot?.driver,
+    handle: snapshotHandle ?? document?.snapshot?.handle,
+  };
+}
+
+/** Why the snapshot of a DataUpload was released; undefined while it was not. */
+export function releasedAs(upload: DataUpload | undefined): string | undefined {
+  return valueOf(upload?.metadata.annotations, RELEASED_ANNOTATION);
+}
+
+/** What is known of a snapshot beside its content. */
+export interface RecordFacts {
+  readonly alias: string;
+  readonly volumeName: string;
+  readonly volumeHandle: string | undefined;
+  readonly handle: string | undefined;
+}
+
+/** What `status.dataMoverResult` should hold of a content; only what is known. */
+export function resultOf(content: VolumeSnapshotContent, facts: RecordFacts): StringMap {
+  const { annotations } = content.metadata;
+  return given({
+    retainedSnapshot: content.metadata.name,
+    snapshotHandle: facts.handle,
+    driver: content.spec.driver,
+    volumeHandle: facts.volumeHandle,
+    snapshotClass: content.spec.volumeSnapshotClassName ?? undefined,
+    alias: facts.alias,
+    volumeName: facts.volumeName,
+    deletionSecretName: valueOf(annotations, DELETION_SECRET_NAME_ANNOTATION),
+    deletionSecretNamespace: valueOf(annotations, DELETION_SECRET_NAMESPACE_ANNOTATION),
+  });
+}
+
+/** Whether a DataUpload has all of that on record. */
+export function isRecorded(upload: DataUpload, name: string, result: StringMap): boolean {
+  const { retainedSnapshot, dataMoverResult } = upload.status ?? {};
+  const named =
+    retainedSnapshot === name || valueOf(upload.metadata.annotations, RETAINED_SNAPSHOT_ANNOTATION) === name;
+  return named && Object.entries(result).every(([key, value]) => valueOf(dataMoverResult, key) === value);
+}
+
+function given(map: Readonly<Record<string, string | undefined>>): StringMap {
+  return Object.fromEntries(
+    Object.entries(map).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}

@@ -1,0 +1,66 @@
+import { DELETION_SECRET_NAME_ANNOTATION, DELETION_SECRET_NAMESPACE_ANNOTATION } from "../kube/keys.ts";
+import type { StringMap } from "../kube/objects.ts";
+import type { Entry } from "./entry.ts";
+import type { VolumeSnapshotContent } from "./objects.ts";
+import type { Recreate } from "./plan.ts";
+import { recordOf } from "./record.ts";
+import type { SnapshotRecord } from "./record.ts";
+import type { Relations } from "./relations.ts";
+import { documentFor, labelsFor } from "./retained-document.ts";
+import type { StorageSnapshot } from "./storage-snapshot.ts";
+
+/** The content of a snapshot whose object is gone; undefined for all others. */
+export function recreate({ snapshot, course }: Entry, relations: Relations): Recreate | undefined {
+  const { driver, handle, name, vanished } = snapshot;
+  if (course.stage !== "missing" || driver === undefined || handle === undefined) {
+    return undefined;
+  }
+  const document = documentFor(snapshot, relations);
+  const labels = labelsFor(document);
+  const remembered = vanished === undefined ? fromRecord(snapshot) : fromContent(vanished);
+  return {
+    kind: "recreate",
+    key: name,
+    message: "its object is gone and its snapshot is on the storage",
+    name,
+    driver,
+    handle,
+    document,
+    ...remembered,
+    labels: { ...remembered.labels, ...labels },
+  };
+}
+
+type Remembered = Pick<
+  Recreate,
+  "snapshotClass" | "sourceVolumeMode" | "labels" | "annotations" | "snapshotRef"
+>;
+
+function fromContent({ metadata, spec }: VolumeSnapshotContent): Remembered {
+  const { namespace = "", name = "" } = spec.volumeSnapshotRef;
+  return {
+    snapshotClass: spec.volumeSnapshotClassName ?? undefined,
+    sourceVolumeMode: spec.sourceVolumeMode ?? undefined,
+    labels: metadata.labels ?? {},
+    annotations: secretsOf(metadata.annotations ?? {}),
+    snapshotRef: { namespace, name },
+  };
+}
+
+function fromRecord({ identity, name }: StorageSnapshot): Remembered {
+  const { upload } = identity;
+  const record: SnapshotRecord | undefined = upload && recordOf(upload);
+  return {
+    snapshotClass: record?.snapshotClass,
+    sourceVolumeMode: undefined,
+    labels: {},
+    annotations: record?.annotations ?? {},
+    snapshotRef: { namespace: upload?.metadata.namespace ?? "", name },
+  };
+}
+
+/** The Secret that the driver needs to free it. */
+function secretsOf(annotations: StringMap): StringMap {
+  const keys: readonly string[] = [DELETION_SECRET_NAME_ANNOTATION, DELETION_SECRET_NAMESPACE_ANNOTATION];
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => keys.includes(key)));
+}

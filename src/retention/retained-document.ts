@@ -1,0 +1,47 @@
+import { backupLabel, identityLabels } from "../admission/inherited.ts";
+import type { Inherited } from "../admission/inherited.ts";
+import { EXCLUDE_FROM_BACKUP_LABEL, RETAINED_LABEL } from "../kube/keys.ts";
+import type { StringMap } from "../kube/objects.ts";
+import type { Relations } from "./relations.ts";
+import type { StorageSnapshot } from "./storage-snapshot.ts";
+
+/** The document that a content should carry: its own, else one of what its DataUpload tells. */
+export function documentFor(snapshot: StorageSnapshot, relations: Relations): Inherited {
+  const { identity, driver, handle, volumeHandle } = snapshot;
+  if (identity.document !== undefined) {
+    return identity.document;
+  }
+  const { upload, volumeName, volume, backup } = identity;
+  const known = upload && relations.document(upload.metadata);
+  return {
+    version: 1,
+    kind: "VolumeSnapshotContent",
+    // A uid is as random and as unique as an alias, and the same at each look.
+    alias: known?.alias ?? upload?.metadata.uid ?? snapshot.name,
+    volumeName,
+    volume: { name: volume.name, ...(volume.namespace === undefined ? {} : { namespace: volume.namespace }) },
+    ...(backup === undefined ? {} : { backup }),
+    ...(driver === undefined ? {} : { snapshot: storageIdentity(driver, handle, volumeHandle) }),
+    labels: {},
+  };
+}
+
+function storageIdentity(
+  driver: string,
+  handle: string | undefined,
+  volumeHandle: string | undefined,
+): NonNullable<Inherited["snapshot"]> {
+  return {
+    driver,
+    ...(handle === undefined ? {} : { handle }),
+    ...(volumeHandle === undefined ? {} : { volumeHandle }),
+  };
+}
+
+/** The labels by which a content is found; it has no place in any backup. */
+export function labelsFor(document: Inherited): StringMap {
+  return { ...identityLabels(document), ...backupLabel(document), [EXCLUDE_FROM_BACKUP_LABEL]: "true" };
+}
+
+/** The label of a retained content. */
+export const RETAINED: StringMap = { [RETAINED_LABEL]: "true" };

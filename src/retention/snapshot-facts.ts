@@ -1,0 +1,59 @@
+import type { PersistentVolumeClaim } from "./objects.ts";
+import type { Relations } from "./relations.ts";
+import type { Draft, StorageSnapshot } from "./storage-snapshot.ts";
+import { timeOf } from "./time.ts";
+
+/** When a snapshot was taken, for ordering, and when the first trace of it was made. */
+export function timesOf(draft: Draft): Pick<StorageSnapshot, "takenNs" | "bornAt"> {
+  const { content, original, originalSnapshot, vanished, identity } = draft;
+  const created = [content, original, originalSnapshot, vanished, identity.upload]
+    .map((object) => timeOf(object?.metadata.creationTimestamp))
+    .filter((at) => at !== undefined);
+  const storageNs = [content, original, vanished]
+    .map((object) => object?.status?.creationTime ?? 0)
+    .find((ns) => ns > 0);
+  const earliest = minimum(created);
+  return {
+    // One of unknown age is taken for the newest: that can only keep it.
+    takenNs: storageNs ?? (earliest ?? Number.MAX_SAFE_INTEGER) * 1e6,
+    // By the API server's clock alone, which also dates Backups: a storage's clock may be hours off.
+    bornAt: earliest,
+  };
+}
+
+/** The volume that a snapshot was taken of, as the storage knows it; undefined where nothing tells for certain. */
+export function volumeHandleOf(draft: Draft, relations: Relations): string | undefined {
+  const { upload, document } = draft.identity;
+  const known = [
+    draft.original?.spec.source.volumeHandle,
+    document?.snapshot?.volumeHandle,
+    upload?.status?.dataMoverResult?.["volumeHandle"],
+    upload && relations.document(upload.metadata)?.snapshot?.volumeHandle,
+  ];
+  return known.find((handle) => handle !== undefined) ?? handleOfClaim(draft, relations);
+}
+
+/** The volume behind the PersistentVolumeClaim of that name, if that one existed when the snapshot was taken. */
+function handleOfClaim({ identity, content, vanished }: Draft, relations: Relations): string | undefined {
+  const { namespace = "", name } = identity.volume;
+  const claim = relations.claim(namespace, name);
+  const until = content ?? vanished ?? identity.upload;
+  return claim !== undefined && (until === undefined || existedAt(claim, until.metadata.creationTimestamp))
+    ? storedVolumeOf(claim, relations)
+    : undefined;
+}
+
+/** The volume of a claim, as the storage knows it. */
+export function storedVolumeOf(claim: PersistentVolumeClaim, relations: Relations): string | undefined {
+  return relations.volume(claim.spec?.volumeName ?? "")?.spec?.csi?.volumeHandle;
+}
+
+function existedAt({ metadata }: PersistentVolumeClaim, time: string | null | undefined): boolean {
+  const since = timeOf(metadata.creationTimestamp);
+  const until = timeOf(time);
+  return since !== undefined && until !== undefined && since <= until;
+}
+
+function minimum(times: readonly number[]): number | undefined {
+  return times.length === 0 ? undefined : Math.min(...times);
+}

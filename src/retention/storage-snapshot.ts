@@ -1,0 +1,228 @@
+import { RELEASED_LABEL, RETAIN_ANNOTATION } from "../kube/keys.ts";
+import { valueOf } from "../kube/objects.ts";
+import { handleKey } from "../kube/originals.ts";
+import type { RetentionPolicy } from "../policy/schema.ts";
+import { identifyClone, identifyOriginal, identityOf, isGroupMember, isRetained } from "./identify.ts";
+import type { Identity } from "./identify.ts";
+import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
+import { recordOf, releasedAs } from "./record.ts";
+import { handleOf } from "./relations.ts";
+import type { Relations } from "./relations.ts";
+import { timesOf, volumeHandleOf } from "./snapshot-facts.ts";
+
+/** One snapshot on the storage, with all objects that stand for it. */
+export interface StorageSnapshot {
+  /** Identifies it: driver and handle, or its only object while the handle is not known. */
+  readonly key: string;
+  /** Of its content, else of its VolumeSnapshot. */
+  readonly name: string;
+  readonly identity: Identity;
+  readonly driver: string | undefined;
+  readonly handle: string | undefined;
+  /** Of the volume that it was taken of, as the storage knows it. */
+  readonly volumeHandle: string | undefined;
+  /** The content that is ours to retain or to free. */
+  readonly content: VolumeSnapshotContent | undefined;
+  /** Velero's original, while it exists. */
+  readonly original: VolumeSnapshotContent | undefined;
+  readonly originalSnapshot: VolumeSnapshot | undefined;
+  /** The content as it was, where it disappeared although it was retained. */
+  readonly vanished: VolumeSnapshotContent | undefined;
+  readonly groupMember: boolean;
+  /** Labelled as retained, and its DataUpload, if it is still there, agrees. */
+  readonly retained: boolean;
+  /** For ordering: nanoseconds since 1970 as the storage says, else by the object's creation. */
+  readonly takenNs: number;
+  /** When the earliest trace of it was made, milliseconds since 1970. */
+  readonly bornAt: number | undefined;
+}
+
+/** A snapshot, as far as one of its objects tells. */
+export type Draft = Pick<StorageSnapshot, "key" | "identity"> & Partial<StorageSnapshot>;
+
+/** All snapshots on the storage that are ours to know of, newest first. */
+export function storageSnapshots(relations: Relations, policy: RetentionPolicy): StorageSnapshot[] {
+  const drafts = new Map<string, Draft>();
+  for (const draft of present(relations, policy)) {
+    const before = drafts.get(draft.key);
+    drafts.set(draft.key, before === undefined ? draft : merge(before, draft));
+  }
+  // Where a DataUpload has a snapshot on record, that one speaks.
+  for (const draft of [...recorded(relations, policy), ...vanished(relations, policy)]) {
+    if (!drafts.has(draft.key)) drafts.set(draft.key, draft);
+  }
+  return believedOnce([...drafts.values()].map((draft) => complete(draft, relations))).toSorted(newestFirst);
+}
+
+/** Newest first: by the storage's time, then by name, so that the order of the input does not matter. */
+export function newestFirst(a: StorageSnapshot, b: StorageSnapshot): number {
+  return b.takenNs - a.takenNs || compare(b.key, a.key);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) {
+    return 0;
+  }
+  return a < b ? -1 : 1;
+}
+
+function* present(relations: Relations, policy: RetentionPolicy): Generator<Draft> {
+  for (const content of relations.world.contents) {
+    const draft = draftOf(content, relations, policy);
+    if (draft !== undefined) yield draft;
+  }
+  for (const snapshot of relations.world.snapshots) {
+    const draft = draftOfSnapshot(snapshot, relations, policy);
+    if (draft !== undefined) yield draft;
+  }
+}
+
+function draftOf(
+  content: VolumeSnapshotContent,
+  relations: Relations,
+  policy: RetentionPolicy,
+): Draft | undefined {
+  const handle = handleOf(content);
+  const key =
+    handle === undefined ? `content\n${content.metadata.name ?? ""}` : handleKey(content.spec.driver, handle);
+  const common = { key, driver: content.spec.driver, handle, groupMember: isGroupMember(content) };
+  if (content.spec.source.volumeHandle !== undefined) {
+    const { namespace = "", name = "", uid } = content.spec.volumeSnapshotRef;
+    const found = relations.snapshot(namespace, name);
+    const snapshot = found?.metadata.uid === uid ? found : undefined;
+    const identity = identifyOriginal(content, snapshot, relations, policy);
+    return identity && { ...common, identity, original: content, originalSnapshot: snapshot };
+  }
+  const identity = identifyClone(content, relations, policy);
+  return identity && { ...common, identity, content };
+}
+
+/** A VolumeSnapshot of Velero's that has no content yet. */
+function draftOfSnapshot(
+  snapshot: VolumeSnapshot,
+  relations: Relations,
+  policy: RetentionPolicy,
+): Draft | undefined {
+  const { namespace = "", name = "", uid = "" } = snapshot.metadata;
+  if (snapshot.spec.source.persistentVolumeClaimName === undefined) {
+    return undefined;
+  }
+  const bound = snapshot.status?.boundVolumeSnapshotContentName;
+  if ([bound, `snapcontent-${uid}`].some((content) => relations.content(content ?? "") !== undefined)) {
+    return undefined;
+  }
+  const identity = identifyOriginal(undefined, snapshot, relations, policy);
+  return identity && { key: `snapshot\n${namespace}/${name}`, identity, originalSnapshot: snapshot };
+}
+
+/** Snapshots whose content is gone, though its DataUpload has it on record and never released it. */
+function* recorded(relations: Relations, policy: RetentionPolicy): Generator<Draft> {
+  for (const upload of relations.world.dataUploads) {
+    const record = recordOf(upload);
+    const identity = record && identityOf(upload, relations, policy);
+    if (record !== undefined && identity !== undefined && isMissing(record, relations)) {
+      const { driver, handle, name } = record;
+      yield { key: handleKey(driver, handle), driver, handle, name, identity };
+    }
+  }
+}
+
+/** Snapshots whose content was seen to disappear, and that were not given up. */
+function* vanished(relations: Relations, policy: RetentionPolicy): Generator<Draft> {
+  for (const content of relations.world.vanished) {
+    const { driver } = content.spec;
+    const handle = handleOf(content);
+    const identity = identifyClone(content, relations, policy);
+    const name = content.metadata.name ?? "";
+    if (handle === undefined || identity === undefined || wasReleased(content, identity.upload)) {
+      continue;
+    }
+    if (isMissing({ driver, handle, name }, relations)) {
+      yield { key: handleKey(driver, handle), driver, handle, name, identity, vanished: content };
+    }
+  }
+}
+
+function wasReleased({ metadata }: VolumeSnapshotContent, upload: DataUpload | undefined): boolean {
+  return valueOf(metadata.labels, RELEASED_LABEL) !== undefined || releasedAs(upload) !== undefined;
+}
+
+function isMissing(
+  { driver, handle, name }: { readonly driver: string; readonly handle: string; readonly name: string },
+  relations: Relations,
+): boolean {
+  return relations.content(name) === undefined && relations.contentsOf(driver, handle).length === 0;
+}
+
+// An original and its clone, or two clones, for the same handle. What the clone's document says is the later word.
+function merge(a: Draft, b: Draft): Draft {
+  const content = preferred(a.content, b.content);
+  const first = content === undefined || content === a.content ? a : b;
+  const second = first === a ? b : a;
+  return {
+    ...second,
+    ...first,
+    content,
+    original: first.original ?? second.original,
+    originalSnapshot: first.originalSnapshot ?? second.originalSnapshot,
+    groupMember: first.groupMember === true || second.groupMember === true,
+  };
+}
+
+/** Of two contents for one handle: the one that is labelled as retained, else by name, so that the choice is the same each time. */
+function preferred(
+  a: VolumeSnapshotContent | undefined,
+  b: VolumeSnapshotContent | undefined,
+): VolumeSnapshotContent | undefined {
+  if (a === undefined || b === undefined) {
+    return a ?? b;
+  }
+  if (isRetained(a) !== isRetained(b)) {
+    return isRetained(a) ? a : b;
+  }
+  return (a.metadata.name ?? "") <= (b.metadata.name ?? "") ? a : b;
+}
+
+function complete(draft: Draft, relations: Relations): StorageSnapshot {
+  const { key, identity, content, original, originalSnapshot } = draft;
+  return {
+    key,
+    identity,
+    name: draft.name ?? (content ?? original ?? originalSnapshot)?.metadata.name ?? "",
+    driver: draft.driver,
+    handle: draft.handle,
+    volumeHandle: volumeHandleOf(draft, relations),
+    content,
+    original,
+    originalSnapshot,
+    vanished: draft.vanished,
+    groupMember: draft.groupMember ?? false,
+    retained: content !== undefined && isRetained(content) && agrees(identity.upload),
+    ...timesOf(draft),
+  };
+}
+
+function agrees(upload: DataUpload | undefined): boolean {
+  return upload === undefined || upload.status?.phase === "Completed";
+}
+
+/** Of the snapshots that only Velero's label claims, one for each volume and Backup: a tenant can write that label too. */
+function believedOnce(snapshots: readonly StorageSnapshot[]): StorageSnapshot[] {
+  const seen = new Set<string>();
+  return snapshots.toSorted(newestFirst).filter(({ identity }) => {
+    if (identity.evidence !== "backup_label") {
+      return true;
+    }
+    const { backup, volumeName } = identity;
+    const key = `${backup?.namespace ?? ""}/${backup?.name ?? ""}\n${volumeName}`;
+    const first = !seen.has(key);
+    seen.add(key);
+    return first;
+  });
+}
+
+/** Whether a DataUpload's snapshot is to be retained, as was decided when it was made; undefined where nobody decided. */
+export function decisionOf(upload: DataUpload | undefined): boolean | undefined {
+  const text = valueOf(upload?.metadata.annotations, RETAIN_ANNOTATION);
+  return text === undefined ? undefined : text === "true";
+}

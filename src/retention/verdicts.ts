@@ -1,0 +1,59 @@
+import { UNBOUNDED } from "../policy/generous.ts";
+import { isReady } from "./age.ts";
+import type { Decision, Entry } from "./entry.ts";
+import type { Verdict, VolumePlan } from "./plan.ts";
+import { isPinned } from "./protections.ts";
+import { HELD_REASONS, meaningOf } from "./reasons.ts";
+import type { HeldReason } from "./reasons.ts";
+
+/** The verdict about one snapshot, in words. */
+export function verdictOf(entry: Entry, decision: Decision, held: HeldReason | undefined): Verdict {
+  const { snapshot, course } = entry;
+  const { identity, name, driver, handle, takenNs } = snapshot;
+  const detail = decision.detail === undefined ? "" : ` (${decision.detail})`;
+  const holding = held === undefined ? "" : `; ${HELD_REASONS[held]}`;
+  return {
+    name,
+    volumeName: identity.volumeName,
+    volume: identity.volume,
+    backup: identity.backup,
+    driver,
+    handle,
+    takenAt: takenNs < Number.MAX_SAFE_INTEGER ? takenNs / 1e6 : undefined,
+    stage: course.stage,
+    ready: isReady(entry),
+    pinned: isPinned(snapshot),
+    evidence: identity.evidence,
+    kept: decision.kept,
+    reason: decision.reason,
+    message: `${meaningOf(decision.reason)}${detail}${holding}`,
+    ...(held === undefined ? {} : { held }),
+  };
+}
+
+/** The limits and the counts of one volume. `entries`: newest first, at least one. */
+export function volumePlanOf(
+  entries: readonly Entry[],
+  verdicts: readonly Verdict[],
+): VolumePlan | undefined {
+  const newest = entries[0];
+  if (newest === undefined) {
+    return undefined;
+  }
+  const { number } = entries
+    .map(({ limits }) => limits)
+    .reduce((best, limits) => (limits.number.number > best.number.number ? limits : best));
+  const { ceiling } = newest.limits;
+  return {
+    volumeName: newest.snapshot.identity.volumeName,
+    volume: newest.snapshot.identity.volume,
+    number: number.number,
+    numberReason: number.number === UNBOUNDED ? number.reason : `${number.number}: ${number.reason}`,
+    ceiling: ceiling?.number,
+    ceilingReason: ceiling && `${ceiling.number}: ${ceiling.reason}`,
+    taken: verdicts.length,
+    retained: verdicts.filter(({ stage, kept }) => kept && stage === "retained").length,
+    pinned: verdicts.filter(({ pinned }) => pinned).length,
+    going: verdicts.filter(({ kept }) => !kept).length,
+  };
+}
