@@ -42,6 +42,7 @@ const OTHERS = [
   "constructor",
   "snapshot-retainer.io/pin",
 ];
+const INHERITED: readonly string[] = ["inherited", "retain_set", "retain_refused"];
 const MOVER = "system:serviceaccount:mover:m";
 
 const builders: readonly ((overrides?: Overrides) => Json)[] = [
@@ -90,7 +91,19 @@ const everything: Known = {
     }),
   ],
   contents: [aCloneContent({ status: { snapshotHandle: HANDLE } })],
-  dataUploads: [aDataUpload({ metadata: { name: "nightly-1-b4c5d", annotations: annotated(aDocument()) } })],
+  dataUploads: [
+    aDataUpload({
+      metadata: {
+        name: "nightly-1-b4c5d",
+        annotations: {
+          ...annotated(aDocument()),
+          "snapshot-retainer.io/retain": "true",
+          "snapshot-retainer.io/limit": "3",
+        },
+      },
+    }),
+  ],
+  taken: { "app.data": 100 },
   originals: {
     [`${DRIVER} ${HANDLE}`]: original,
     "acme acme-77": { inherited: aDocument({ kind: "acme", backup: undefined }), labels: { now: "x" } },
@@ -134,7 +147,36 @@ function partOf(value: unknown): Json {
 }
 
 describe("for any object of any kind by any account", () => {
-  test("our patch can be applied, and touches labels, annotations and the retain field alone", async () => {
+  test("a deletion policy is changed to Retain alone, on the clone of a DataUpload that wants it", async () => {
+    await everyRequest(async (parts, context) => {
+      const { patch, outcome } = await admit(aRequest(parts), context);
+      const before = partOf(parts.object["spec"])["deletionPolicy"];
+      const after = partOf(applied(parts.object, patch)["spec"])["deletionPolicy"];
+      assert.equal(after, outcome.code === "retain_set" ? "Retain" : before);
+      if (outcome.code === "retain_set") {
+        assert.equal(context.policy?.mode, "enforce");
+        assert.equal(context.controllerAlive, true);
+        assert.notEqual(parts.by, OWN);
+        assert.equal(parts.oldObject, undefined);
+      }
+    });
+  });
+
+  test("room is asked for by Velero's new snapshots alone, where a live controller may make it", async () => {
+    await everyRequest(async (parts, context) => {
+      const { outcome } = await admit(aRequest(parts), context);
+      if (outcome.room !== undefined) {
+        assert.equal(outcome.code, "labelled");
+        assert.equal(parts.object["kind"], "VolumeSnapshot");
+        assert.deepEqual([parts.by, parts.oldObject], [VELERO, undefined]);
+        assert.deepEqual([context.policy?.mode, context.controllerAlive], ["enforce", true]);
+      }
+      const again = await admit(aRequest({ ...parts, fields: { dryRun: true } }), context);
+      assert.equal(again.outcome.room, undefined);
+    });
+  });
+
+  test("our patch can be applied, and touches labels, annotations and what tells to retain alone", async () => {
     await everyRequest(async (parts, context) => {
       const { patch } = await admit(aRequest(parts), { ...context, hasRetainSnapshotField: true });
       const patched = applied(parts.object, patch);
@@ -155,7 +197,7 @@ describe("for any object of any kind by any account", () => {
       const { patch, outcome } = await admit(aRequest(parts), context);
       const kept = ["labels", "annotations"].flatMap((map) => othersOf(applied(parts.object, patch), map));
       const had = ["labels", "annotations"].flatMap((map) => othersOf(parts.object, map));
-      if (outcome.code === "inherited") {
+      if (INHERITED.includes(outcome.code)) {
         const names = new Set(kept.map(([key]) => key));
         assert.ok(had.every(([key]) => names.has(key)));
       } else {
@@ -187,7 +229,7 @@ describe("for any object of any kind by any account", () => {
         return;
       }
       const { patch, outcome } = await admit(aRequest(parts), context);
-      if (outcome.code === "inherited") {
+      if (INHERITED.includes(outcome.code)) {
         // A clone that was made before its content: what it gets is ours, whoever's update brings it.
         assert.equal(kind, "VolumeSnapshot");
         return;
@@ -237,8 +279,13 @@ async function everyRequest(
   lookup: fc.Arbitrary<Lookup> = lookups,
 ): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(requests, policies, lookup, async (request, policy, found) =>
-      check(partsOf(request), aContext({ policy, lookup: found })),
+    fc.asyncProperty(
+      requests,
+      policies,
+      lookup,
+      fc.boolean(),
+      async (request, policy, found, controllerAlive) =>
+        check(partsOf(request), aContext({ policy, lookup: found, controllerAlive })),
     ),
     { numRuns: 400 },
   );
@@ -250,7 +297,7 @@ function applied(object: Json, patch: readonly object[]): Json {
 
 function withoutOurs(object: Json): Json {
   const { labels: _labels, annotations: _annotations, ...others } = partOf(object["metadata"]);
-  const { retainSnapshot: _retain, ...spec } = partOf(object["spec"]);
+  const { retainSnapshot: _retain, deletionPolicy: _policy, ...spec } = partOf(object["spec"]);
   return asSent({ ...object, metadata: others, spec });
 }
 
