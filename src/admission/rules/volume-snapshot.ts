@@ -108,8 +108,10 @@ async function gatherForOriginal(
   ]);
   // The members of a group are claimed by an update, when their snapshots were taken already.
   const mayAsk = request.operation === "CREATE" && mayAskForRoom(request, surroundings);
+  // A webhook behind ours changed something, and the API server asks once more: room was asked for already.
+  const isFirst = readInherited(request.object.metadata, surroundings.signer) === undefined;
   const volume = { namespace: request.namespace, name: claimNameOf(request) };
-  return mayAsk && backup?.spec?.snapshotMoveData === true
+  return mayAsk && isFirst && backup?.spec?.snapshotMoveData === true
     ? {
         backup,
         claim,

@@ -526,6 +526,12 @@ describe("for a VolumeSnapshot the rule looks up", () => {
         { object: aVolumeSnapshot() },
         aLookup({ backups: [aBackup({ spec: { snapshotMoveData: undefined } })], taken: { "app.data": 2 } }),
       ),
+    "another webhook made the API server ask once more": async () =>
+      gatherBy(
+        volumeSnapshotRule,
+        { object: aVolumeSnapshot({ metadata: { annotations: annotated(aDocument()) } }) },
+        lookup,
+      ),
     "it is the member of a group, taken already": async () =>
       gatherBy(
         volumeSnapshotRule,
