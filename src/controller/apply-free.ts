@@ -62,7 +62,10 @@ async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions):
   }
   await confirm();
   const answer = await writes.patch(contentPath(action.content.name), action.content, {
-    ...(mark && { metadata: { annotations: { [BEING_DELETED_ANNOTATION]: "yes" } } }),
+    metadata: {
+      labels: action.labels,
+      ...(mark && { annotations: { [BEING_DELETED_ANNOTATION]: "yes" } }),
+    },
     spec: { deletionPolicy: "Delete" },
   });
   if (!action.started) onBegun(action);

@@ -3,7 +3,7 @@ import type { Signer } from "../admission/signer.ts";
 import { INHERITED_ANNOTATION } from "../kube/keys.ts";
 import { ApiError } from "../kube/rest.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
-import type { Action, ObjectRef, Recreate } from "../retention/plan.ts";
+import type { Action, Label, ObjectRef, Recreate } from "../retention/plan.ts";
 import { applyFree, release } from "./apply-free.ts";
 import type { FreeOptions } from "./apply-free.ts";
 import type { Recorder } from "./apply-record.ts";
@@ -33,7 +33,7 @@ export class ActionFailed extends Error {
 export async function applyActions(
   actions: readonly Action[],
   options: ApplyOptions,
-  onApplied: (action: Action, outcome: Outcome) => void,
+  onApplied: (action: Action) => void,
 ): Promise<Outcome> {
   const latest = createVersions();
   let last: Outcome = { kind: "done" };
@@ -44,7 +44,7 @@ export async function applyActions(
       if (isOvertaken(error)) return { kind: "done" };
       throw new ActionFailed(action, error);
     }
-    onApplied(action, last);
+    onApplied(action);
   }
   return last;
 }
@@ -55,11 +55,9 @@ async function applyAction(action: Action, options: ApplyOptions): Promise<Outco
     case "protect":
       await patchContent(action.content, { spec: { deletionPolicy: "Retain" } }, writes);
       return DONE;
-    case "label": {
-      const annotations = { [INHERITED_ANNOTATION]: writeInherited(action.document, signer) };
-      await patchContent(action.content, { metadata: { labels: action.labels, annotations } }, writes);
+    case "label":
+      await patchContent(action.content, { metadata: labelsOf(action, signer) }, writes);
       return DONE;
-    }
     case "mark":
       await patchContent(action.content, { metadata: { labels: action.labels } }, writes);
       return DONE;
@@ -81,6 +79,12 @@ const DONE = { kind: "done" } as const;
 
 async function patchContent(content: ObjectRef, change: Change, writes: Writes): Promise<void> {
   await writes.patch(contentPath(content.name), content, change);
+}
+
+function labelsOf({ labels, document }: Label, signer: Signer): NonNullable<Change["metadata"]> {
+  return document === undefined
+    ? { labels }
+    : { labels, annotations: { [INHERITED_ANNOTATION]: writeInherited(document, signer) } };
 }
 
 async function recreate(action: Recreate, writes: Writes, signer: Signer): Promise<void> {

@@ -133,9 +133,11 @@ function byKey({ actions }: Plan): Item[] {
   return [...Map.groupBy(actions, ({ key }) => key)].map(([key, ofKey]) => ({ key, actions: ofKey }));
 }
 
-/** The words may tell of passing time; the rest says what is to be done to which version. */
+/** The words and the time to wait for Velero may move on; the rest says what is to be done to which version. */
 function printOf({ actions }: Item): string {
-  return JSON.stringify(actions.map((action) => ({ ...action, message: "" })));
+  return JSON.stringify(actions, (key, value: unknown) =>
+    key === "message" || key === "deleteAt" ? "" : value,
+  );
 }
 
 function createActionQueue(term: Term, options: LeaderOptions, report: Report): WorkQueue<Item> {
@@ -157,10 +159,12 @@ function createActionQueue(term: Term, options: LeaderOptions, report: Report): 
             onBegun: (action) => {
               sightings.freeBegan(now());
               metrics.frees.inc({ reason: action.reason });
+              report.applied(action);
             },
           },
-          (action, outcome) => {
-            if (outcome.kind === "done") report.applied(action);
+          // A free was told of when it was begun: its end comes by a watch.
+          (action) => {
+            if (action.kind !== "free") report.applied(action);
           },
         ),
       ),

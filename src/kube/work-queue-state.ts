@@ -2,7 +2,7 @@
 export type Outcome =
   /** Done, or overtaken by another change: the watches will tell. */
   | { readonly kind: "done" }
-  /** Nothing failed, but more is to be done after a while. */
+  /** Nothing failed, but more is to be done after a while, or as soon as the plan asks for something else. */
   | { readonly kind: "again"; readonly afterMs: number }
   | { readonly kind: "failed" };
 
@@ -106,17 +106,14 @@ function after<T>(
   { item, outcome, now, random }: Finished<T>,
   printOf: QueueRules<T>["printOf"],
 ): After {
-  switch (outcome.kind) {
-    case "done": {
-      const done = printOf(item);
-      const isNews = printOf(newest) !== done;
-      return { failures: 0, notBefore: isNews ? 0 : now + REPEAT_MS, done: isNews ? undefined : done };
-    }
-    case "again":
-      return { failures: 0, notBefore: now + outcome.afterMs, done: undefined };
-    case "failed":
-      return { failures: failures + 1, notBefore: now + backoffMs(failures, random), done: undefined };
+  if (outcome.kind === "failed") {
+    return { failures: failures + 1, notBefore: now + backoffMs(failures, random), done: undefined };
   }
+  const done = printOf(item);
+  const waitMs = outcome.kind === "again" ? outcome.afterMs : REPEAT_MS;
+  return printOf(newest) === done
+    ? { failures: 0, notBefore: now + waitMs, done }
+    : { failures: 0, notBefore: 0, done: undefined };
 }
 
 /** The pause after the given number of earlier failures: capped, and spread over its upper half. */

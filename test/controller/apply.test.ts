@@ -52,6 +52,7 @@ function aFree(overrides: Partial<Free> = {}): Free {
     makesRoom: false,
     deleting: false,
     deletionPolicy: "Retain",
+    labels: { "snapshot-retainer.io/released": "over_number" },
     bound: true,
     markedBeingDeleted: true,
     handleInStatus: true,
@@ -87,9 +88,10 @@ async function apply(actions: readonly Action[], answers: Record<string, unknown
   return { outcome, lines };
 }
 
-const DELETE_POLICY = '"spec":{"deletionPolicy":"Delete"}';
-const MARK =
-  '"metadata":{"annotations":{"snapshot.storage.kubernetes.io/volumesnapshot-being-deleted":"yes"}}';
+const LABELS = '"labels":{"snapshot-retainer.io/released":"over_number"}';
+const MARK = '"annotations":{"snapshot.storage.kubernetes.io/volumesnapshot-being-deleted":"yes"}';
+const TO_DELETE = `{"metadata":{${LABELS}},"spec":{"deletionPolicy":"Delete"}}`;
+const TO_DELETE_MARKED = `{"metadata":{${LABELS},${MARK}},"spec":{"deletionPolicy":"Delete"}}`;
 const SNAPSHOT = { namespace: "velero", name: "b1-x", uid: "s-uid", resourceVersion: "5" };
 const SNAPSHOT_PATH = "/apis/snapshot.storage.k8s.io/v1/namespaces/velero/volumesnapshots/b1-x";
 
@@ -98,7 +100,7 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
     action: aFree(),
     lines: [
       "confirm",
-      `PATCH ${CONTENTS}/b1-x c-uid@7 {${DELETE_POLICY}}`,
+      `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`,
       "begun",
       "confirm",
       `DELETE ${CONTENTS}/b1-x c-uid@100`,
@@ -110,7 +112,7 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
     lines: [
       `PATCH ${UPLOAD_PATH} u-uid@undefined {"metadata":{"annotations":{"snapshot-retainer.io/released":"over_number"}}}`,
       "confirm",
-      `PATCH ${CONTENTS}/b1-x c-uid@7 {${DELETE_POLICY}}`,
+      `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`,
       "begun",
       "confirm",
       `DELETE ${CONTENTS}/b1-x c-uid@101`,
@@ -121,7 +123,7 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
     action: aFree({ markedBeingDeleted: false }),
     lines: [
       "confirm",
-      `PATCH ${CONTENTS}/b1-x c-uid@7 {${MARK},${DELETE_POLICY}}`,
+      `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE_MARKED}`,
       "begun",
       "confirm",
       `DELETE ${CONTENTS}/b1-x c-uid@100`,
@@ -132,7 +134,7 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
     action: aFree({ bound: false, markedBeingDeleted: false }),
     lines: [
       "confirm",
-      `PATCH ${CONTENTS}/b1-x c-uid@7 {${DELETE_POLICY}}`,
+      `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`,
       "begun",
       "confirm",
       `DELETE ${CONTENTS}/b1-x c-uid@100`,
@@ -156,19 +158,19 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
   },
   "one that is being deleted and lost its mark, without which the sidecar waits for ever": {
     action: aFree({ deletionPolicy: "Delete", deleting: true, started: true, markedBeingDeleted: false }),
-    lines: ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 {${MARK},${DELETE_POLICY}}`],
+    lines: ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE_MARKED}`],
     outcome: "again",
   },
   "one whose VolumeSnapshot Velero may still delete": {
     action: aFree({ snapshot: { ...SNAPSHOT, deleteAt: NOW + 30_000 }, markedBeingDeleted: false }),
-    lines: ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 {${DELETE_POLICY}}`, "begun"],
+    lines: ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`, "begun"],
     outcome: "again",
   },
   "one whose VolumeSnapshot Velero left": {
     action: aFree({ snapshot: { ...SNAPSHOT, deleteAt: NOW }, markedBeingDeleted: false }),
     lines: [
       "confirm",
-      `PATCH ${CONTENTS}/b1-x c-uid@7 {${DELETE_POLICY}}`,
+      `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`,
       "begun",
       "confirm",
       `DELETE ${SNAPSHOT_PATH} s-uid@undefined`,

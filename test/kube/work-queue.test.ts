@@ -100,6 +100,13 @@ test("what has to wait is no failure", () => {
   assert.deepEqual(state.count(), { depth: 1, retrying: 0 });
 });
 
+test("what waits starts at once when something else is asked for", () => {
+  const state = aState(anItem("a"));
+  run(state, { kind: "again", afterMs: 30 });
+  state.replace([anItem("a", "2")]);
+  assert.deepEqual(state.take(0), { item: anItem("a", "2") });
+});
+
 test("the soonest of those that wait says when to wake", () => {
   const state = aState(anItem("a"), anItem("b"));
   run(state, { kind: "again", afterMs: 30 });
