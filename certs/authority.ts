@@ -1,7 +1,7 @@
 import { inspectCertificate, isTrustedBy } from "./inspect.ts";
 import { startLevelLoop } from "./level-loop.ts";
 import type { CertificatePorts } from "./ports.ts";
-import { publishBundle, type ConfigurationRef, type PublishedBundles } from "./publish.ts";
+import { COLLECTIONS, publishBundle, type ConfigurationRef, type PublishedBundles } from "./publish.ts";
 import { renew } from "./renew.ts";
 import { bundleOf, decideRotation, isServable, type Held } from "./rotation.ts";
 import { settleSecret, type SecretData } from "./secret.ts";
@@ -28,11 +28,6 @@ type Published = Map<ConfigurationRef, PublishedBundles>;
  * by as long as a suspended machine slept, and a lost watch event would never be made up for.
  */
 const POLL_MS = 60_000;
-
-const COLLECTIONS: Readonly<Record<ConfigurationRef["kind"], string>> = {
-  MutatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
-  ValidatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
-};
 
 /**
  * Keeps a CA and a serving certificate in one Secret, and the CA in the webhook configurations. Every replica runs it,
@@ -68,9 +63,9 @@ export function startAuthority(options: AuthorityOptions): CertificateSource {
 
 /** Brings the Secret in order and loads what it holds; gives what it holds in the end. */
 async function settle(options: AuthorityOptions, pairs: PairHolder): Promise<Held> {
-  const { secrets, namespace, secretName: name, names, randomBytes, log } = options;
+  const { rest, namespace, secretName: name, names, randomBytes, log } = options;
   const data = await settleSecret({
-    secrets,
+    rest,
     namespace,
     name,
     type: "kubernetes.io/tls",
@@ -116,12 +111,12 @@ async function publishToAll(options: AuthorityOptions, published: Published, hel
 }
 
 async function publishTo(
-  { webhooks, log }: AuthorityOptions,
+  { rest, log }: AuthorityOptions,
   published: Published,
   { ref, bundle }: { ref: ConfigurationRef; bundle: string },
 ): Promise<void> {
   const written = await publishBundle({
-    webhooks,
+    rest,
     ref,
     bundle,
     onRead(found) {

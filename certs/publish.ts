@@ -1,6 +1,7 @@
-import { PatchStrategy, setHeaderOptions } from "@kubernetes/client-node";
+import * as z from "zod";
+import type { Rest } from "../src/kube/rest.ts";
 import { describeFailure, statusOf } from "./failure.ts";
-import type { WebhooksPort } from "./ports.ts";
+import { narrowOwnership } from "./ownership.ts";
 
 /** A webhook configuration whose caBundle is ours to keep. */
 export interface ConfigurationRef {
@@ -13,21 +14,27 @@ export type PublishedBundles = readonly (string | undefined)[];
 
 /** What to publish, and where. */
 export interface Publication {
-  readonly webhooks: WebhooksPort;
+  readonly rest: Rest;
   readonly ref: ConfigurationRef;
   readonly bundle: string;
   /** Told what the configuration holds, whenever it is known, also when writing fails then; undefined when absent. */
   readonly onRead: (found: PublishedBundles | undefined) => void;
 }
 
+/** Where the API server keeps each kind. */
+export const COLLECTIONS: Readonly<Record<ConfigurationRef["kind"], string>> = {
+  MutatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+  ValidatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+};
+
 /** The field manager under which the API server records that caBundle, and nothing but caBundle, is ours. */
-const FIELD_MANAGER = "snapshot-retainer-certs";
+export const FIELD_MANAGER = "snapshot-retainer-certs";
 
 /**
  * How often a write may be outrun, by another replica that publishes the same as a rule. Five replicas starting at once
- * need two; what is still being changed after five is left to the next look.
+ * need two for each of the two writes; what is still being changed after eight is left to the next look.
  */
-const MAX_ROUNDS = 5;
+const MAX_ROUNDS = 8;
 
 /** Publishing failed; the message says what to do, the status is the API server's, where it answered. */
 class PublishFailed extends Error {
@@ -41,99 +48,98 @@ class PublishFailed extends Error {
 }
 
 /** The fields of a webhook configuration that publishing looks at; both kinds have them. */
-interface Configuration {
-  readonly metadata?: { readonly resourceVersion?: string };
-  readonly webhooks?: readonly {
-    readonly name: string;
-    readonly clientConfig: { readonly caBundle?: string };
-  }[];
+const Configuration = z.object({
+  metadata: z.object({
+    resourceVersion: z.string(),
+    managedFields: z
+      .array(
+        z.looseObject({
+          manager: z.string().optional(),
+          operation: z.string().optional(),
+          fieldsV1: z.unknown(),
+        }),
+      )
+      .optional(),
+  }),
+  webhooks: z
+    .array(z.object({ name: z.string(), clientConfig: z.object({ caBundle: z.string().optional() }) }))
+    .nullish(),
+});
+type Configuration = z.infer<typeof Configuration>;
+
+/** One write: server-side apply, or the patch that narrows what it has made ours. */
+interface Write {
+  readonly contentType: string;
+  readonly query: string;
+  readonly body: unknown;
 }
 
 /**
  * Makes every webhook of a configuration carry the bundle, writing only when one does not; says whether it wrote. Leaves
  * an absent configuration absent. Throws an Error with a remedy when the API server refuses.
  */
-export async function publishBundle({ webhooks, ref, bundle, onRead }: Publication): Promise<boolean> {
+export async function publishBundle({ rest, ref, bundle, onRead }: Publication): Promise<boolean> {
+  let written = false;
   for (let round = 1; ; round++) {
-    const found = await call(ref, "read", () => findConfiguration(webhooks, ref));
+    const found = await call(ref, "read", () => readConfiguration(rest, ref));
     onRead(found === undefined ? undefined : bundlesOf(found));
-    const patch = found === undefined ? undefined : patchDocument(found, bundle);
-    if (patch === undefined) return false;
+    const write = found === undefined ? undefined : nextWrite(ref, found, bundle);
+    if (write === undefined) return written;
+    if (round > MAX_ROUNDS) throw new Error(`${ref.kind} "${ref.name}" keeps being changed meanwhile`);
     try {
-      const merged = await call(ref, "write caBundle into", () => patchConfiguration(webhooks, ref, patch));
-      onRead(bundlesOf(merged));
-      return true;
+      const path = `${COLLECTIONS[ref.kind]}/${ref.name}?${write.query}`;
+      await call(ref, "write caBundle into", () => rest.call("PATCH", path, write));
+      written = true;
     } catch (error) {
       if (!(error instanceof PublishFailed) || error.status !== 409 || round === MAX_ROUNDS) throw error;
     }
   }
 }
 
-/**
- * Builds a strategic merge patch that gives the bundle to the webhooks that lack it, by their names, and undefined when
- * none does. The resourceVersion read goes with it: the API server then refuses the patch instead of adding a webhook
- * that was deleted in between.
- *
- * Why not server-side apply: an applier owns the list entries it names. Whoever installed the configuration by apply
- * (Helm 4, Flux, Argo CD) could then never again drop a webhook from it: ours would remain of it, without the required
- * fields, and the API server refuse the whole upgrade. A patch under the same field manager owns caBundle alone.
- */
-export function patchDocument(
-  { metadata, webhooks = [] }: Configuration,
-  bundle: string,
-): object | undefined {
+/** What is to be written next to a configuration as it was read; undefined when all is right. */
+export function nextWrite(ref: ConfigurationRef, found: Configuration, bundle: string): Write | undefined {
   const caBundle = Buffer.from(bundle).toString("base64");
-  const lacking = webhooks.filter(({ clientConfig }) => clientConfig.caBundle !== caBundle);
-  if (lacking.length === 0) return undefined;
-  return {
-    metadata: { resourceVersion: metadata?.resourceVersion },
-    webhooks: lacking.map(({ name }) => ({ name, clientConfig: { caBundle } })),
-  };
+  const webhooks = found.webhooks ?? [];
+  const { resourceVersion, managedFields = [] } = found.metadata;
+  if (webhooks.some(({ clientConfig }) => clientConfig.caBundle !== caBundle)) {
+    return {
+      contentType: "application/apply-patch+yaml",
+      query: `fieldManager=${FIELD_MANAGER}&force=true`,
+      body: {
+        apiVersion: "admissionregistration.k8s.io/v1",
+        kind: ref.kind,
+        // The API server then refuses the write instead of adding a webhook that was deleted in between.
+        metadata: { name: ref.name, resourceVersion },
+        webhooks: webhooks.map(({ name }) => ({ name, clientConfig: { caBundle } })),
+      },
+    };
+  }
+  const narrowed = narrowOwnership(managedFields, FIELD_MANAGER);
+  return narrowed === undefined
+    ? undefined
+    : {
+        contentType: "application/json-patch+json",
+        query: `fieldManager=${FIELD_MANAGER}`,
+        body: [
+          // Not "test", whose failure is no conflict but an invalid request.
+          { op: "replace", path: "/metadata/resourceVersion", value: resourceVersion },
+          { op: "replace", path: "/metadata/managedFields", value: narrowed },
+        ],
+      };
 }
 
-function bundlesOf({ webhooks = [] }: Configuration): PublishedBundles {
-  return webhooks.map(({ clientConfig: { caBundle } }) =>
+function bundlesOf({ webhooks }: Configuration): PublishedBundles {
+  return (webhooks ?? []).map(({ clientConfig: { caBundle } }) =>
     caBundle === undefined ? undefined : Buffer.from(caBundle, "base64").toString(),
   );
 }
 
-async function findConfiguration(
-  port: WebhooksPort,
-  ref: ConfigurationRef,
-): Promise<Configuration | undefined> {
-  try {
-    return await readConfiguration(port, ref);
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
-}
-
 async function readConfiguration(
-  port: WebhooksPort,
+  rest: Rest,
   { kind, name }: ConfigurationRef,
-): Promise<Configuration> {
-  switch (kind) {
-    case "MutatingWebhookConfiguration":
-      return port.readMutatingWebhookConfiguration({ name });
-    case "ValidatingWebhookConfiguration":
-      return port.readValidatingWebhookConfiguration({ name });
-  }
-}
-
-async function patchConfiguration(
-  port: WebhooksPort,
-  { kind, name }: ConfigurationRef,
-  body: object,
-): Promise<Configuration> {
-  const request = { name, body, fieldManager: FIELD_MANAGER };
-  const options = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
-  switch (kind) {
-    case "MutatingWebhookConfiguration":
-      return port.patchMutatingWebhookConfiguration(request, options);
-    case "ValidatingWebhookConfiguration":
-      return port.patchValidatingWebhookConfiguration(request, options);
-  }
+): Promise<Configuration | undefined> {
+  const found = await rest.get(`${COLLECTIONS[kind]}/${name}`);
+  return found === undefined ? undefined : Configuration.parse(found);
 }
 
 async function call<T>(ref: ConfigurationRef, action: string, request: () => Promise<T>): Promise<T> {

@@ -1,13 +1,17 @@
-import type { V1Secret } from "@kubernetes/client-node";
+import * as z from "zod";
+import type { Rest } from "../src/kube/rest.ts";
 import { describeFailure, statusOf } from "./failure.ts";
-import type { SecretsPort } from "./ports.ts";
 
 /** A Secret's data, decoded. */
 export type SecretData = Readonly<Record<string, Buffer>>;
 
+/** All that a Secret holds, and of that what is read here. */
+const Secret = z.looseObject({ data: z.record(z.string(), z.string()).nullish() });
+type Secret = z.infer<typeof Secret>;
+
 /** Which Secret, and what to make of it. */
 export interface SecretTarget {
-  readonly secrets: SecretsPort;
+  readonly rest: Rest;
   readonly namespace: string;
   readonly name: string;
   readonly type: "kubernetes.io/tls" | "Opaque";
@@ -41,34 +45,33 @@ export async function settleSecret(target: SecretTarget): Promise<SecretData> {
   );
 }
 
-async function read(target: SecretTarget): Promise<V1Secret | undefined> {
-  const { secrets, namespace, name } = target;
+async function read(target: SecretTarget): Promise<Secret | undefined> {
   try {
-    return await secrets.readNamespacedSecret({ namespace, name });
+    const found = await target.rest.get(pathOf(target));
+    return found === undefined ? undefined : Secret.parse(found);
   } catch (error) {
-    if (statusOf(error) === 404) return undefined;
     throw explain(target, "read", error);
   }
 }
 
 async function create(target: SecretTarget, data: SecretData): Promise<void> {
-  const { secrets, namespace, name, type } = target;
+  const { rest, namespace, name, type } = target;
   const metadata = { namespace, name, labels: { "app.kubernetes.io/managed-by": "snapshot-retainer" } };
   try {
-    await secrets.createNamespacedSecret({ namespace, body: { metadata, type, data: encode(data) } });
+    const body = { apiVersion: "v1", kind: "Secret", metadata, type, data: encode(data) };
+    await rest.call("POST", collectionOf(target), { body });
   } catch (error) {
     // 409: another replica created it first.
     if (statusOf(error) !== 409) throw explain(target, "create", error);
   }
 }
 
-async function replace(target: SecretTarget, found: V1Secret, data: SecretData): Promise<void> {
-  const { secrets, namespace, name } = target;
+async function replace(target: SecretTarget, found: Secret, data: SecretData): Promise<void> {
   // What was found goes back whole: others' keys and labels stay, and its resourceVersion makes the API server refuse
   // the write when somebody else was faster.
-  found.data = { ...found.data, ...encode(data) };
+  const body = { ...found, data: { ...found.data, ...encode(data) } };
   try {
-    await secrets.replaceNamespacedSecret({ namespace, name, body: found });
+    await target.rest.call("PUT", pathOf(target), { body });
   } catch (error) {
     const status = statusOf(error);
     // 409: changed since it was read. 404: deleted since.
@@ -101,7 +104,15 @@ function title({ namespace, name }: SecretTarget): string {
   return `${namespace}/${name}`;
 }
 
-function decode(secret: V1Secret): SecretData {
+function collectionOf({ namespace }: SecretTarget): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`;
+}
+
+function pathOf(target: SecretTarget): string {
+  return `${collectionOf(target)}/${encodeURIComponent(target.name)}`;
+}
+
+function decode(secret: Secret): SecretData {
   const entries = Object.entries(secret.data ?? {});
   return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, "base64")]));
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Rest } from "../src/kube/rest.ts";
 import { describeFailure } from "./failure.ts";
-import type { SecretsPort } from "./ports.ts";
 import { settleSecret, type SecretData } from "./secret.ts";
 import type { CertificateLog } from "./source.ts";
 
 /** Where the signing key is kept. */
 export interface SigningKeyOptions {
-  readonly secrets: SecretsPort;
+  readonly rest: Rest;
   readonly namespace: string;
   readonly name: string;
   readonly randomBytes: (size: number) => Buffer;
@@ -40,9 +40,9 @@ export async function loadOrCreateSigningKey(options: SigningKeyOptions): Promis
   }
 }
 
-async function settleKey({ secrets, namespace, name, randomBytes, log }: SigningKeyOptions): Promise<Buffer> {
+async function settleKey({ rest, namespace, name, randomBytes, log }: SigningKeyOptions): Promise<Buffer> {
   const data = await settleSecret({
-    secrets,
+    rest,
     namespace,
     name,
     type: "Opaque",

@@ -211,9 +211,9 @@ function startCertificates({ config, kubeConfig, log, metrics, signal }: Parts):
 }
 
 async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSignal): Promise<Signer> {
-  const { secrets } = createCertificatePorts(kubeConfig);
+  const { rest } = createCertificatePorts(kubeConfig);
   const { namespace, signingKeySecret: name } = config;
-  return createSigner(await loadOrCreateSigningKey({ secrets, namespace, name, randomBytes, log, signal }));
+  return createSigner(await loadOrCreateSigningKey({ rest, namespace, name, randomBytes, log, signal }));
 }
 
 function startMemory(parts: Parts, signer: Signer): { memory: OriginalsMemory; loaded: () => boolean } {

@@ -117,6 +117,6 @@ function authorization(headers: RequestOptions["headers"]): OutgoingHttpHeaders 
 }
 
 function messageOf(text: string): string {
-  const message = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
-  return (message ?? text).slice(0, 300);
+  const quoted = /"message":("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  return (quoted === undefined ? text : String(JSON.parse(quoted))).slice(0, 300);
 }

@@ -381,7 +381,7 @@ describe("certificates on a real control plane", { skip, timeout: 600_000 }, () 
     await until("a problem", () => replica.problem() !== undefined);
     assert.match(
       replica.problem() ?? "",
-      /^cannot read Secret retainer\/tls: 403 Forbidden .*cannot get resource "secrets".*; grant the ServiceAccount get, list, watch and update/,
+      /^cannot read Secret retainer\/tls: GET .*: 403: .*cannot get resource "secrets".*; grant the ServiceAccount get, list, watch and update/,
     );
     assert.equal(replica.current(), undefined);
   });
@@ -399,7 +399,7 @@ describe("certificates on a real control plane", { skip, timeout: 600_000 }, () 
     await until("not published", () => !reader.published() && reader.problem() !== undefined);
     assert.match(
       reader.problem() ?? "",
-      /^cannot write caBundle into MutatingWebhookConfiguration "retainer": 403 Forbidden .*; grant the ServiceAccount get, list, watch and patch/,
+      /^cannot write caBundle into MutatingWebhookConfiguration "retainer": PATCH .*: 403: .*; grant the ServiceAccount get, list, watch and patch/,
     );
     assert.notEqual(reader.current(), undefined);
     const repairing = startReplica();
@@ -435,9 +435,9 @@ describe("certificates on a real control plane", { skip, timeout: 600_000 }, () 
     const signal = AbortSignal.timeout(WATCHED_MS);
     const loaded = await Promise.all(
       Array.from({ length: 5 }, () => {
-        const { secrets } = createCertificatePorts(load(kubeconfig));
+        const { rest } = createCertificatePorts(load(kubeconfig));
         return loadOrCreateSigningKey({
-          secrets,
+          rest,
           namespace: NAMESPACE,
           name: "key",
           randomBytes,
@@ -462,9 +462,9 @@ describe("certificates on a real control plane", { skip, timeout: 600_000 }, () 
       NAMESPACE,
       "--from-literal=key=short",
     ]);
-    const { secrets } = createCertificatePorts(load(kubeconfig));
+    const { rest } = createCertificatePorts(load(kubeconfig));
     const signal = AbortSignal.timeout(WATCHED_MS);
-    const options = { secrets, namespace: NAMESPACE, name: "key", randomBytes, log: quiet, signal };
+    const options = { rest, namespace: NAMESPACE, name: "key", randomBytes, log: quiet, signal };
     const key = await loadOrCreateSigningKey(options);
     assert.equal(key.length, 32);
     assert.deepEqual(await loadOrCreateSigningKey(options), key);
