@@ -9,7 +9,9 @@ const owned = { "f:clientConfig": { "f:caBundle": {} } };
 const applied = { ".": {}, "f:name": {}, ...owned };
 
 /** The managed fields after our server-side apply, of webhooks with these. */
-function managedFields(ours: object): { manager: string; operation: string; fieldsV1: unknown; apiVersion?: string }[] {
+function managedFields(
+  ours: object,
+): { manager: string; operation: string; fieldsV1: unknown; apiVersion?: string }[] {
   return [
     { manager: "helm", operation: "Apply", fieldsV1: { "f:webhooks": { 'k:{"name":"a"}': { ".": {} } } } },
     { manager: FIELD_MANAGER, operation: "Apply", apiVersion: "v1", fieldsV1: { "f:webhooks": ours } },
