@@ -107,28 +107,57 @@ const NOTHING: ReadonlySet<UncertainFact> = new Set();
  * Whether a rule matches a volume of which some facts are unknown: `maybe` where it depends on those. Of labels that are
  * unknown, those that are given are certain all the same.
  */
-export function matchOf(
-  rule: Rule,
-  volume: VolumeFacts,
-  unknown: ReadonlySet<UncertainFact>,
-): "yes" | "no" | "maybe" {
+export function matchOf(rule: Rule, volume: VolumeFacts, unknown: ReadonlySet<UncertainFact>): Answer {
   const { drivers, storageClasses, namespaces, pvcLabels, schedules } = rule.when;
+  if (
+    !anyMatches(drivers, volume.driver, matchesDriver) ||
+    !anyMatches(namespaces, volume.namespace, matchesGlob)
+  ) {
+    return "no";
+  }
   const answers = [
-    anyMatches(drivers, volume.driver, matchesDriver),
-    anyMatches(namespaces, volume.namespace, matchesGlob),
-    anyMatches(storageClasses, volume.storageClass, (value, entry) => value === entry) ||
-      (volume.storageClass === undefined && unknown.has("storageClass") && "maybe"),
-    anyMatches(schedules, volume.schedule, matchesGlob) ||
-      (volume.schedule === undefined && unknown.has("schedule") && "maybe"),
-    ...Object.entries(pvcLabels ?? {}).map(([key, value]) => {
-      const found = volume.pvcLabels?.[key];
-      return found === undefined && unknown.has("pvcLabels") ? "maybe" : found === value;
-    }),
+    answerOf(storageClasses, volume.storageClass, equals, unknown.has("storageClass")),
+    answerOf(schedules, volume.schedule, matchesGlob, unknown.has("schedule")),
+    labelsAnswer(pvcLabels, volume.pvcLabels, unknown.has("pvcLabels")),
   ];
-  if (answers.includes(false)) {
+  if (answers.includes("no")) {
     return "no";
   }
   return answers.includes("maybe") ? "maybe" : "yes";
+}
+
+type Answer = "yes" | "no" | "maybe";
+
+function answerOf(
+  entries: readonly string[] | undefined,
+  value: string | undefined,
+  matches: (value: string, entry: string) => boolean,
+  isUnknown: boolean,
+): Answer {
+  if (anyMatches(entries, value, matches)) {
+    return "yes";
+  }
+  return value === undefined && isUnknown ? "maybe" : "no";
+}
+
+function labelsAnswer(
+  wanted: Readonly<Record<string, string>> | undefined,
+  found: Readonly<Record<string, string>> | undefined,
+  someUnknown: boolean,
+): Answer {
+  let answer: Answer = "yes";
+  for (const [key, value] of Object.entries(wanted ?? {})) {
+    const label = found?.[key];
+    if (label !== value && (label !== undefined || !someUnknown)) {
+      return "no";
+    }
+    answer = label === undefined ? "maybe" : answer;
+  }
+  return answer;
+}
+
+function equals(a: string, b: string): boolean {
+  return a === b;
 }
 
 function anyMatches(

@@ -74,8 +74,9 @@ function record(deed: Deed): Action | undefined {
     return undefined;
   }
   const { alias } = documentFor(snapshot, deed.relations);
-  const result = resultOf(content, { ...snapshot, alias, volumeName });
-  if (isRecorded(upload, snapshot.name, result)) {
+  const { handle, volumeHandle } = snapshot;
+  const facts = { alias, volumeName, handle, volumeHandle };
+  if (isRecorded(upload, content, facts)) {
     return undefined;
   }
   return {
@@ -84,7 +85,7 @@ function record(deed: Deed): Action | undefined {
     message: "what is needed to find the snapshot again belongs on its DataUpload",
     dataUpload: referenceTo(upload.metadata),
     retainedSnapshot: snapshot.name,
-    result,
+    result: resultOf(content, facts),
   };
 }
 

@@ -4,7 +4,7 @@ import { backupStateOf } from "./backup-state.ts";
 import { allot, isStarted } from "./budget.ts";
 import type { Allotment, Going } from "./budget.ts";
 import type { Decision, Entry, Place } from "./entry.ts";
-import { occupies, storedKeyOfSnapshot } from "./entry.ts";
+import { occupies } from "./entry.ts";
 import { createLimits } from "./facts.ts";
 import type { LimitsOf } from "./facts.ts";
 import { freeOf } from "./free.ts";
@@ -113,7 +113,7 @@ function goingOf(
       return [];
     }
     const { volumeName } = entry.snapshot.identity;
-    const makesRoom = names.has(volumeName) || volumes.has(storedKeyOfSnapshot(entry.snapshot));
+    const makesRoom = names.has(volumeName) || volumes.has(entry.snapshot.stored);
     return [{ entry, decision, started: isStarted(entry), makesRoom }];
   });
 }
@@ -138,10 +138,10 @@ function actionsOf(
 function crowdedOf(entries: readonly Entry[]): ReadonlySet<string> {
   const taking = entries.filter(occupies);
   const byName = Map.groupBy(taking, ({ snapshot }) => snapshot.identity.volumeName);
-  const byVolume = Map.groupBy(taking, ({ snapshot }) => storedKeyOfSnapshot(snapshot));
+  const byVolume = Map.groupBy(taking, ({ snapshot }) => snapshot.stored);
   const crowded = taking.filter(({ snapshot, limits }) => {
     const named = byName.get(snapshot.identity.volumeName)?.length ?? 0;
-    const stored = byVolume.get(storedKeyOfSnapshot(snapshot))?.length ?? 0;
+    const stored = byVolume.get(snapshot.stored)?.length ?? 0;
     return named > limits.number.number || stored > (limits.ceiling?.number ?? Infinity);
   });
   return new Set(crowded.map(({ snapshot }) => snapshot.key));

@@ -25,25 +25,9 @@ export type Decision =
 /** A snapshot about to be taken, for which a place is kept. */
 export interface Place {
   readonly volumeName: string;
-  /** The volume as the storage knows it: see `storedKeyOf`. */
+  /** The volume as the storage knows it: see `StorageSnapshot`. */
   readonly stored: string;
   readonly limits: Limits;
-}
-
-/** Identifies the volume that a snapshot was taken of, as the storage knows it; by its name where that is not known. */
-export function storedKeyOf(
-  driver: string | undefined,
-  volumeHandle: string | undefined,
-  volumeName: string,
-): string {
-  return volumeHandle === undefined
-    ? `name\n${driver ?? ""}\n${volumeName}`
-    : `${driver ?? ""}\n${volumeHandle}`;
-}
-
-/** The same for a snapshot. */
-export function storedKeyOfSnapshot({ driver, volumeHandle, identity }: StorageSnapshot): string {
-  return storedKeyOf(driver, volumeHandle, identity.volumeName);
 }
 
 /** Whether a snapshot takes up one of its volume's places for good, or will: what fails or goes anyway does not. */

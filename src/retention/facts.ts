@@ -48,12 +48,10 @@ function uncertainVolume(
   const backup = identity.backup && relations.backup(identity.backup);
   const storageClass = upload?.spec.csiSnapshot?.storageClass ?? undefined;
   const facts = volumeFactsOf({ namespace: volume.namespace ?? "", backup, claim, driver, storageClass });
-  return {
-    ...facts,
-    // The document of a DataUpload holds the labels that the PVC had, but for those that do not travel.
-    pvcLabels: facts.pvcLabels ?? (upload && relations.document(upload.metadata)?.labels),
-    unknown: unknownFacts(identity, claim, backup, facts.storageClass),
-  };
+  const unknown = unknownFacts(identity, claim, backup, facts.storageClass);
+  // The document of a DataUpload holds the labels that the PVC had, but for those that do not travel.
+  const remembered = claim === undefined && upload ? relations.document(upload.metadata)?.labels : undefined;
+  return { ...facts, pvcLabels: facts.pvcLabels ?? remembered, unknown };
 }
 
 /** Its PersistentVolumeClaim; where volumes are named by UID, one of another UID is another volume. */

@@ -1,7 +1,7 @@
 import { UNBOUNDED } from "../policy/generous.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { isReady, judgeByAge } from "./age.ts";
-import { occupies, storedKeyOfSnapshot } from "./entry.ts";
+import { occupies } from "./entry.ts";
 import type { Decision, Entry, Place } from "./entry.ts";
 import type { GoingReason } from "./reasons.ts";
 
@@ -108,7 +108,7 @@ function contestCeilings(
   decisions: Map<string, Decision>,
 ): void {
   const placesByVolume = Map.groupBy(places, ({ stored }) => stored);
-  const groups = Map.groupBy(newestFirst, ({ snapshot }) => storedKeyOfSnapshot(snapshot));
+  const groups = Map.groupBy(newestFirst, ({ snapshot }) => snapshot.stored);
   for (const [stored, entries] of groups) {
     const contenders = entries.filter((entry) => mayGo(entry, decisions));
     contest({

@@ -57,6 +57,7 @@ export type HeldReason = keyof typeof HELD_REASONS;
 
 /** The sentence of a code. */
 export function meaningOf(reason: ReasonCode): string {
-  const all: Readonly<Record<ReasonCode, string>> = { ...KEPT_REASONS, ...GOING_REASONS };
-  return all[reason];
+  return MEANINGS[reason];
 }
+
+const MEANINGS: Readonly<Record<ReasonCode, string>> = { ...KEPT_REASONS, ...GOING_REASONS };

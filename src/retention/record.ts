@@ -67,24 +67,47 @@ export interface RecordFacts {
 export function resultOf(content: VolumeSnapshotContent, facts: RecordFacts): StringMap {
   const { annotations } = content.metadata;
   return given({
-    retainedSnapshot: content.metadata.name,
-    snapshotHandle: facts.handle,
-    driver: content.spec.driver,
-    volumeHandle: facts.volumeHandle,
+    ...identityIn(content, facts),
     snapshotClass: content.spec.volumeSnapshotClassName ?? undefined,
-    alias: facts.alias,
-    volumeName: facts.volumeName,
     deletionSecretName: valueOf(annotations, DELETION_SECRET_NAME_ANNOTATION),
     deletionSecretNamespace: valueOf(annotations, DELETION_SECRET_NAMESPACE_ANNOTATION),
   });
 }
 
-/** Whether a DataUpload has all of that on record. */
-export function isRecorded(upload: DataUpload, name: string, result: StringMap): boolean {
+/** Whether a DataUpload has on record what identifies the snapshot. The rest was written together with that. */
+export function isRecorded(upload: DataUpload, content: VolumeSnapshotContent, facts: RecordFacts): boolean {
   const { retainedSnapshot, dataMoverResult } = upload.status ?? {};
+  const { name } = content.metadata;
   const named =
     retainedSnapshot === name || valueOf(upload.metadata.annotations, RETAINED_SNAPSHOT_ANNOTATION) === name;
-  return named && Object.entries(result).every(([key, value]) => valueOf(dataMoverResult, key) === value);
+  if (!named || dataMoverResult === null || dataMoverResult === undefined) {
+    return false;
+  }
+  const wanted = identityIn(content, facts);
+  return IDENTITY.every((key) => wanted[key] === undefined || dataMoverResult[key] === wanted[key]);
+}
+
+const IDENTITY = [
+  "retainedSnapshot",
+  "snapshotHandle",
+  "driver",
+  "volumeHandle",
+  "alias",
+  "volumeName",
+] as const;
+
+function identityIn(
+  { metadata, spec }: VolumeSnapshotContent,
+  { alias, volumeName, volumeHandle, handle }: RecordFacts,
+): Record<(typeof IDENTITY)[number], string | undefined> {
+  return {
+    retainedSnapshot: metadata.name,
+    snapshotHandle: handle,
+    driver: spec.driver,
+    volumeHandle,
+    alias,
+    volumeName,
+  };
 }
 
 function given(map: Readonly<Record<string, string | undefined>>): StringMap {

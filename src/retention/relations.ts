@@ -1,4 +1,5 @@
 import type { Inherited } from "../admission/inherited.ts";
+import { hasOtherMover } from "../admission/retain.ts";
 import { toLabelValue } from "../kube/label-value.ts";
 import { handleKey } from "../kube/originals.ts";
 import type { Metadata } from "../kube/objects.ts";
@@ -6,6 +7,7 @@ import type {
   Backup,
   BackupStorageLocation,
   DataUpload,
+  DeleteBackupRequest,
   PersistentVolume,
   PersistentVolumeClaim,
   VolumeSnapshot,
@@ -21,6 +23,7 @@ export interface Relations {
   document(metadata: Metadata): Inherited | undefined;
   upload(namespace: string, name: string): DataUpload | undefined;
   uploadByAlias(alias: string): DataUpload | undefined;
+  /** One that another data mover than Velero's handles. */
   uploadByHandle(driver: string, handle: string): DataUpload | undefined;
   /** By its name, or by its name as a label value. */
   backup(reference: NamespacedName): Backup | undefined;
@@ -41,56 +44,88 @@ export function handleOf(content: VolumeSnapshotContent): string | undefined {
   return content.spec.source.snapshotHandle ?? content.status?.snapshotHandle ?? undefined;
 }
 
-/** Indexes a world. */
+/** Indexes a world. Maps in maps: joining two names to one key costs more than looking twice. */
 export function relate(world: World): Relations {
   const uploads = byName(world.dataUploads);
   const { aliases, handles } = indexUploads(world);
-  const backups = new Map(world.backups.map((backup) => [labelKey(referenceOf(backup.metadata)), backup]));
-  const deletions = indexDeletions(world);
-  const requested = new Set(
-    world.deleteBackupRequests
-      .filter(({ status }) => status?.phase === "InProgress")
-      .map(({ metadata, spec }) => labelKey({ namespace: metadata.namespace ?? "", name: spec.backupName })),
+  const backups = nested(world.backups, ({ metadata }) => labelled(referenceOf(metadata)));
+  const requested = nested(world.deleteBackupRequests.filter(isInProgress), ({ metadata, spec }) =>
+    labelled({ namespace: metadata.namespace ?? "", name: spec.backupName }),
   );
+  const deletions = nested([...world.deletions], ([key]) => labelled(referenceIn(key)));
   const locations = Map.groupBy(world.storageLocations, ({ metadata }) => metadata.namespace ?? "");
   const snapshots = byName(world.snapshots);
   const contents = byName(world.contents);
-  const contentsByHandle = Map.groupBy(world.contents, (content) =>
-    handleKey(content.spec.driver, handleOf(content) ?? ""),
-  );
+  const byHandle = groupByHandle(world.contents);
   const claims = byName(world.claims);
   const volumes = byName(world.volumes);
   return {
     world,
     document: world.documents,
-    upload: (namespace, name) => uploads.get(`${namespace}/${name}`),
+    upload: (namespace, name) => uploads.get(namespace)?.get(name),
     uploadByAlias: (alias) => aliases.get(alias),
     uploadByHandle: (driver, handle) => handles.get(handleKey(driver, handle)),
-    backup: (reference) => backups.get(labelKey(reference)),
-    isBeingDeleted: (reference) => requested.has(labelKey(reference)),
-    deletionOf: (reference) => deletions.get(labelKey(reference)),
+    backup: ({ namespace, name }) => backups.get(namespace)?.get(toLabelValue(name)),
+    isBeingDeleted: ({ namespace, name }) => requested.get(namespace)?.has(toLabelValue(name)) ?? false,
+    deletionOf: ({ namespace, name }) => deletions.get(namespace)?.get(toLabelValue(name))?.[1],
     storageLocations: (namespace) => locations.get(namespace) ?? [],
-    snapshot: (namespace, name) => snapshots.get(`${namespace}/${name}`),
-    content: (name) => contents.get(`/${name}`),
-    contentsOf: (driver, handle) => contentsByHandle.get(handleKey(driver, handle)) ?? [],
-    claim: (namespace, name) => claims.get(`${namespace}/${name}`),
-    volume: (name) => volumes.get(`/${name}`),
+    snapshot: (namespace, name) => snapshots.get(namespace)?.get(name),
+    content: (name) => contents.get("")?.get(name),
+    contentsOf: (driver, handle) => byHandle.get(driver)?.get(handle) ?? [],
+    claim: (namespace, name) => claims.get(namespace)?.get(name),
+    volume: (name) => volumes.get("")?.get(name),
   };
 }
 
+type Nested<T> = ReadonlyMap<string, ReadonlyMap<string, T>>;
+
+function nested<T>(objects: readonly T[], placeOf: (object: T) => NamespacedName): Nested<T> {
+  const outer = new Map<string, Map<string, T>>();
+  for (const object of objects) {
+    const { namespace, name } = placeOf(object);
+    const inner = outer.get(namespace) ?? new Map<string, T>();
+    outer.set(namespace, inner.set(name, object));
+  }
+  return outer;
+}
+
+function byName<T extends { readonly metadata: Metadata }>(objects: readonly T[]): Nested<T> {
+  return nested(objects, ({ metadata }) => referenceOf(metadata));
+}
+
+function groupByHandle(contents: readonly VolumeSnapshotContent[]): Nested<readonly VolumeSnapshotContent[]> {
+  const drivers = new Map<string, Map<string, VolumeSnapshotContent[]>>();
+  for (const content of contents) {
+    const { driver } = content.spec;
+    const handles = drivers.get(driver) ?? new Map<string, VolumeSnapshotContent[]>();
+    drivers.set(driver, handles);
+    const handle = handleOf(content) ?? "";
+    const group = handles.get(handle);
+    if (group === undefined) {
+      handles.set(handle, [content]);
+    } else {
+      group.push(content);
+    }
+  }
+  return drivers;
+}
+
 /** A Backup is found by its name as a label value: where only a label named it, a long name is shortened. */
-function labelKey({ namespace, name }: NamespacedName): string {
-  return `${namespace}/${toLabelValue(name)}`;
+function labelled({ namespace, name }: NamespacedName): NamespacedName {
+  return { namespace, name: toLabelValue(name) };
 }
 
 function referenceOf({ namespace = "", name = "" }: Metadata): NamespacedName {
   return { namespace, name };
 }
 
-function byName<T extends { readonly metadata: Metadata }>(objects: readonly T[]): Map<string, T> {
-  return new Map(
-    objects.map((object) => [`${object.metadata.namespace ?? ""}/${object.metadata.name ?? ""}`, object]),
-  );
+function referenceIn(key: string): NamespacedName {
+  const [namespace = "", name = ""] = key.split("/");
+  return { namespace, name };
+}
+
+function isInProgress({ status }: DeleteBackupRequest): boolean {
+  return status?.phase === "InProgress";
 }
 
 function indexUploads(world: World): {
@@ -104,19 +139,14 @@ function indexUploads(world: World): {
     if (document !== undefined) {
       aliases.set(document.alias, upload);
     }
+    // Clones of Velero's own mover are found by their names.
+    if (!hasOtherMover(upload)) {
+      continue;
+    }
     const { driver, handle } = movedSnapshotOf(upload, document);
     if (handle !== undefined && driver !== undefined) {
       handles.set(handleKey(driver, handle), upload);
     }
   }
   return { aliases, handles };
-}
-
-function indexDeletions(world: World): ReadonlyMap<string, number> {
-  return new Map(
-    [...world.deletions].map(([key, at]) => {
-      const [namespace = "", name = ""] = key.split("/");
-      return [labelKey({ namespace, name }), at];
-    }),
-  );
 }

@@ -1,6 +1,6 @@
 import type { HeldReason } from "./reasons.ts";
 import { KEPT_REASONS, HELD_REASONS } from "./reasons.ts";
-import { storedKeyOf, storedKeyOfSnapshot } from "./entry.ts";
+import { storedKeyOf } from "./storage-snapshot.ts";
 import type { Decision, Entry, Place } from "./entry.ts";
 import type { LimitsOf } from "./facts.ts";
 import type { RoomAnswer } from "./plan.ts";
@@ -63,8 +63,11 @@ function placeOf(reservation: Reservation, relations: Relations, limitsOf: Limit
 
 /** The answer to each request: granted once the storage really has room, `none` when waiting cannot bring it. */
 export function answerRoom(claimed: readonly Claimed[], facts: RoomFacts): RoomAnswer[] {
+  if (claimed.length === 0) {
+    return [];
+  }
   const byName = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.identity.volumeName);
-  const byVolume = Map.groupBy(facts.entries, ({ snapshot }) => storedKeyOfSnapshot(snapshot));
+  const byVolume = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.stored);
   return claimed.map(({ reservation, state, place }) => {
     if (state !== "open") {
       const reason = state === "consumed" ? "the snapshot has come" : "the snapshot never came";

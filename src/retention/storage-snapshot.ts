@@ -29,6 +29,8 @@ export interface StorageSnapshot {
   /** The content as it was, where it disappeared although it was retained. */
   readonly vanished: VolumeSnapshotContent | undefined;
   readonly groupMember: boolean;
+  /** Identifies the volume as the storage knows it; by its name where that is not known. */
+  readonly stored: string;
   /** Labelled as retained, and its DataUpload, if it is still there, agrees. */
   readonly retained: boolean;
   /** For ordering: nanoseconds since 1970 as the storage says, else by the object's creation. */
@@ -118,13 +120,17 @@ function draftOfSnapshot(
 /** Snapshots whose content is gone, though its DataUpload has it on record and never released it. */
 function* recorded(relations: Relations, policy: RetentionPolicy): Generator<Draft> {
   for (const upload of relations.world.dataUploads) {
-    const record = recordOf(upload);
+    const record = hasObject(upload, relations) ? undefined : recordOf(upload);
     const identity = record && identityOf(upload, relations, policy);
     if (record !== undefined && identity !== undefined && isMissing(record, relations)) {
       const { driver, handle, name } = record;
       yield { key: handleKey(driver, handle), driver, handle, name, identity };
     }
   }
+}
+
+function hasObject(upload: DataUpload, relations: Relations): boolean {
+  return relations.content(upload.status?.dataMoverResult?.["retainedSnapshot"] ?? "") !== undefined;
 }
 
 /** Snapshots whose content was seen to disappear, and that were not given up. */
@@ -185,13 +191,15 @@ function preferred(
 
 function complete(draft: Draft, relations: Relations): StorageSnapshot {
   const { key, identity, content, original, originalSnapshot } = draft;
+  const volumeHandle = volumeHandleOf(draft, relations);
   return {
     key,
     identity,
     name: draft.name ?? (content ?? original ?? originalSnapshot)?.metadata.name ?? "",
     driver: draft.driver,
     handle: draft.handle,
-    volumeHandle: volumeHandleOf(draft, relations),
+    volumeHandle,
+    stored: storedKeyOf(draft.driver, volumeHandle, identity.volumeName),
     content,
     original,
     originalSnapshot,
@@ -200,6 +208,17 @@ function complete(draft: Draft, relations: Relations): StorageSnapshot {
     retained: content !== undefined && isRetained(content) && agrees(identity.upload),
     ...timesOf(draft),
   };
+}
+
+/** Identifies a volume as the storage knows it; by its name where that is not known. */
+export function storedKeyOf(
+  driver: string | undefined,
+  volumeHandle: string | undefined,
+  volumeName: string,
+): string {
+  return volumeHandle === undefined
+    ? `name\n${driver ?? ""}\n${volumeName}`
+    : `${driver ?? ""}\n${volumeHandle}`;
 }
 
 function agrees(upload: DataUpload | undefined): boolean {

@@ -1,7 +1,29 @@
 /** Milliseconds since 1970 of an RFC 3339 text; undefined for none and for what is no time. */
 export function timeOf(text: string | null | undefined): number | undefined {
-  const ms = Date.parse(text ?? "");
+  if (text === null || text === undefined) {
+    return undefined;
+  }
+  const ms = text.length === 20 && text.endsWith("Z") ? wholeSeconds(text) : Date.parse(text);
   return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** `2026-11-24T12:00:00Z`, as Kubernetes writes nearly all times: Date.parse takes ten times as long. */
+function wholeSeconds(text: string): number {
+  const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10)];
+  const [hour, minute, second] = [digits(text, 11, 13), digits(text, 14, 16), digits(text, 17, 19)];
+  return Date.UTC(year, month - 1, day, hour, minute, second);
+}
+
+function digits(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let at = from; at < to; at += 1) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) {
+      return Number.NaN;
+    }
+    number = number * 10 + digit;
+  }
+  return number;
 }
 
 /** RFC 3339 of milliseconds since 1970, to the second; empty for what no calendar holds. */
