@@ -1,3 +1,11 @@
+import type { Inherited } from "../admission/inherited.ts";
+import {
+  ALIAS_LABEL,
+  BACKUP_NAME_LABEL,
+  EXCLUDE_FROM_BACKUP_LABEL,
+  VOLUME_NAME_LABEL,
+} from "../kube/keys.ts";
+import { toLabelValue } from "../kube/label-value.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { Decision, Entry } from "./entry.ts";
 import { isDeleting } from "./lifecycle.ts";
@@ -96,9 +104,8 @@ function label(deed: Deed): Action | undefined {
     return undefined;
   }
   const document = documentFor(snapshot, deed.relations);
-  const labels = labelsFor(document);
   const isNew = snapshot.identity.document === undefined;
-  if (!isNew && hasLabels(content, labels)) {
+  if (!isNew && isLabelled(content, document)) {
     return undefined;
   }
   return {
@@ -106,13 +113,20 @@ function label(deed: Deed): Action | undefined {
     key: snapshot.name,
     message: "it lacks labels that identify its snapshot",
     content: referenceTo(content.metadata),
-    labels,
+    labels: labelsFor(document),
     document: isNew ? document : undefined,
   };
 }
 
-function hasLabels({ metadata }: VolumeSnapshotContent, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(labels).every(([key, value]) => valueOf(metadata.labels, key) === value);
+/** Whether it has all of `labelsFor`. */
+function isLabelled({ metadata }: VolumeSnapshotContent, { alias, volumeName, backup }: Inherited): boolean {
+  const { labels } = metadata;
+  return (
+    valueOf(labels, ALIAS_LABEL) === alias &&
+    valueOf(labels, VOLUME_NAME_LABEL) === volumeName &&
+    valueOf(labels, EXCLUDE_FROM_BACKUP_LABEL) === "true" &&
+    (backup === undefined || valueOf(labels, BACKUP_NAME_LABEL) === toLabelValue(backup.name))
+  );
 }
 
 function mark(deed: Deed): Action | undefined {

@@ -1,4 +1,4 @@
-import type { PersistentVolumeClaim } from "./objects.ts";
+import type { DataUpload, PersistentVolumeClaim } from "./objects.ts";
 import type { Relations } from "./relations.ts";
 import type { Draft, StorageSnapshot } from "./storage-snapshot.ts";
 import { timeOf } from "./time.ts";
@@ -6,31 +6,33 @@ import { timeOf } from "./time.ts";
 /** When a snapshot was taken, for ordering, and when the first trace of it was made. */
 export function timesOf(draft: Draft): Pick<StorageSnapshot, "takenNs" | "bornAt"> {
   const { content, original, originalSnapshot, vanished, identity } = draft;
-  const created = [content, original, originalSnapshot, vanished, identity.upload]
-    .map((object) => timeOf(object?.metadata.creationTimestamp))
-    .filter((at) => at !== undefined);
-  const storageNs = [content, original, vanished]
-    .map((object) => object?.status?.creationTime ?? 0)
-    .find((ns) => ns > 0);
-  const earliest = minimum(created);
+  let earliest = Infinity;
+  for (const object of [content, original, originalSnapshot, vanished, identity.upload]) {
+    earliest = Math.min(earliest, timeOf(object?.metadata.creationTimestamp) ?? Infinity);
+  }
+  const storageNs = (content ?? original ?? vanished)?.status?.creationTime ?? 0;
+  // One of unknown age is taken for the newest: that can only keep it.
+  const createdNs = earliest === Infinity ? Number.MAX_SAFE_INTEGER : earliest * 1e6;
   return {
-    // One of unknown age is taken for the newest: that can only keep it.
-    takenNs: storageNs ?? (earliest ?? Number.MAX_SAFE_INTEGER) * 1e6,
+    takenNs: storageNs > 0 ? storageNs : createdNs,
     // By the API server's clock alone, which also dates Backups: a storage's clock may be hours off.
-    bornAt: earliest,
+    bornAt: earliest === Infinity ? undefined : earliest,
   };
 }
 
 /** The volume that a snapshot was taken of, as the storage knows it; undefined where nothing tells for certain. */
 export function volumeHandleOf(draft: Draft, relations: Relations): string | undefined {
   const { upload, document } = draft.identity;
-  const known = [
-    draft.original?.spec.source.volumeHandle,
-    document?.snapshot?.volumeHandle,
-    upload?.status?.dataMoverResult?.["volumeHandle"],
-    upload && relations.document(upload.metadata)?.snapshot?.volumeHandle,
-  ];
-  return known.find((handle) => handle !== undefined) ?? handleOfClaim(draft, relations);
+  return (
+    draft.original?.spec.source.volumeHandle ??
+    document?.snapshot?.volumeHandle ??
+    (upload && recordedVolume(upload, relations)) ??
+    handleOfClaim(draft, relations)
+  );
+}
+
+function recordedVolume({ metadata, status }: DataUpload, relations: Relations): string | undefined {
+  return status?.dataMoverResult?.["volumeHandle"] ?? relations.document(metadata)?.snapshot?.volumeHandle;
 }
 
 /** The volume behind the PersistentVolumeClaim of that name, if that one existed when the snapshot was taken. */
@@ -52,8 +54,4 @@ function existedAt({ metadata }: PersistentVolumeClaim, time: string | null | un
   const since = timeOf(metadata.creationTimestamp);
   const until = timeOf(time);
   return since !== undefined && until !== undefined && since <= until;
-}
-
-function minimum(times: readonly number[]): number | undefined {
-  return times.length === 0 ? undefined : Math.min(...times);
 }

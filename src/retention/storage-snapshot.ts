@@ -53,7 +53,7 @@ export function storageSnapshots(relations: Relations, policy: RetentionPolicy):
   for (const draft of [...recorded(relations, policy), ...vanished(relations, policy)]) {
     if (!drafts.has(draft.key)) drafts.set(draft.key, draft);
   }
-  return believedOnce([...drafts.values()].map((draft) => complete(draft, relations))).toSorted(newestFirst);
+  return believedOnce([...drafts.values()].map((draft) => complete(draft, relations)).toSorted(newestFirst));
 }
 
 /** Newest first: by the storage's time, then by name, so that the order of the input does not matter. */
@@ -228,7 +228,7 @@ function agrees(upload: DataUpload | undefined): boolean {
 /** Of the snapshots that only Velero's label claims, one for each volume and Backup: a tenant can write that label too. */
 function believedOnce(snapshots: readonly StorageSnapshot[]): StorageSnapshot[] {
   const seen = new Set<string>();
-  return snapshots.toSorted(newestFirst).filter(({ identity }) => {
+  return snapshots.filter(({ identity }) => {
     if (identity.evidence !== "backup_label") {
       return true;
     }

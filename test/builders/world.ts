@@ -25,7 +25,11 @@ export const NOW = Date.parse("2026-11-24T12:00:00Z");
 
 /** The time so long ago, as Kubernetes writes it: `ago("3h")`. */
 export function ago(duration: string): string {
-  return new Date(NOW - millisecondsOf(duration)).toISOString().replace(".000Z", "Z");
+  return timestamp(NOW - millisecondsOf(duration));
+}
+
+function timestamp(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 /** How long ago, in milliseconds since 1970. */
@@ -137,7 +141,7 @@ function contentOf(options: Taken, document: Inherited): VolumeSnapshotContent {
       name,
       uid: `uid-${name}`,
       resourceVersion: "7",
-      creationTimestamp: new Date(at).toISOString(),
+      creationTimestamp: timestamp(at),
       labels: {
         ...(isDocumented ? identity(document) : {}),
         ...(options.retained === true ? { "snapshot-retainer.io/retained": "true" } : {}),
@@ -176,7 +180,7 @@ function uploadOf(options: Taken & { readonly upload: string }, document: Inheri
       name,
       uid: `uid-of-upload-${name}`,
       resourceVersion: "5",
-      creationTimestamp: new Date(msAgo(age)).toISOString(),
+      creationTimestamp: timestamp(msAgo(age)),
       generateName: undefined,
       labels: { "velero.io/backup-name": `b-${name}` },
       ownerReferences: [{ kind: "Backup", name: `b-${name}` }],
@@ -192,7 +196,7 @@ function uploadOf(options: Taken & { readonly upload: string }, document: Inheri
     },
     status: {
       phase: options.upload,
-      ...(isFinal ? { completionTimestamp: new Date(msAgo(age) + 120_000).toISOString() } : {}),
+      ...(isFinal ? { completionTimestamp: timestamp(msAgo(age) + 120_000) } : {}),
       ...(options.retained === true ? { dataMoverResult: recorded(name, document) } : {}),
     },
   });
@@ -226,13 +230,13 @@ function backupOf(options: Taken & { readonly backup: string }): Backup {
     metadata: {
       name: `b-${name}`,
       uid: `uid-of-backup-${name}`,
-      creationTimestamp: new Date(msAgo(age) - 60_000).toISOString(),
+      creationTimestamp: timestamp(msAgo(age) - 60_000),
       labels: schedule === undefined ? {} : { "velero.io/schedule-name": schedule },
     },
     status: {
       phase: options.backup,
-      startTimestamp: new Date(msAgo(age) - 59_000).toISOString(),
-      ...(isOver ? { completionTimestamp: new Date(msAgo(age) + 180_000).toISOString() } : {}),
+      startTimestamp: timestamp(msAgo(age) - 59_000),
+      ...(isOver ? { completionTimestamp: timestamp(msAgo(age) + 180_000) } : {}),
     },
   });
   return parsed(Backup, patched(base, options.backupObject));
@@ -243,7 +247,7 @@ export function taking(name: string, age: string, options: Partial<Taken> = {}):
   const all = { name, age, ...options };
   const { pvc = "data", namespace = "app", documents = "both" } = all;
   const { snapshot, ...document } = documentOf(all);
-  const time = { creationTimestamp: new Date(msAgo(age)).toISOString() };
+  const time = { creationTimestamp: timestamp(msAgo(age)) };
   const annotations = documents === "none" ? {} : annotated({ ...document, labels: {} });
   const labels = { "velero.io/backup-name": `b-${name}` };
   const content = aContent({
