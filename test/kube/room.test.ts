@@ -159,13 +159,14 @@ describe("asking for room", () => {
   });
 
   test("does not take the answer to an earlier question, or of another volume, for its own", async () => {
-    const { room } = aRoom();
+    const { room, calls } = aRoom();
     const answer = room.ask({ ...NEED, waitMs: 50 });
     await settled();
     room.update(seen("h1", "earlier granted"), undefined);
     room.update(seen("h1", "h1 granted much"), undefined);
     room.update(seen("x", "x granted", "snapshot-retainer-room-0000000000000000"), undefined);
     assert.deepEqual(await answer, { kind: "late" });
+    assert.equal(calls.length, 1);
   });
 
   test("asks again when another request of the volume was answered in its place", async () => {
