@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { controllerCommand } from "./commands/controller-command.ts";
+import { planCommand } from "./commands/plan-command.ts";
 import { reviewCommand } from "./commands/review-command.ts";
 import { webhookCommand } from "./commands/webhook-command.ts";
 import { ConfigError } from "./config.ts";
@@ -14,6 +15,7 @@ async function main(): Promise<number> {
     .exitOverride()
     .addCommand(webhookCommand())
     .addCommand(controllerCommand())
+    .addCommand(planCommand())
     .addCommand(reviewCommand());
   try {
     await program.parseAsync();
