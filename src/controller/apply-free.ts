@@ -1,7 +1,8 @@
+import { z } from "zod";
 import { BEING_DELETED_ANNOTATION, RELEASED_ANNOTATION } from "../kube/keys.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
 import type { Free, ObjectRef } from "../retention/plan.ts";
-import { contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
+import { CONTENT_FINALIZER, contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
 import type { Writes } from "./writes.ts";
 
 /** What freeing needs beside the action itself. */
@@ -57,11 +58,12 @@ export async function release(dataUpload: ObjectRef, reason: string, writes: Wri
 /** Sets what deleting needs; the content in its newest version. */
 async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions): Promise<ObjectRef> {
   const mark = action.bound && !action.markedBeingDeleted && action.snapshot === undefined;
-  if (action.deletionPolicy === "Delete" && !mark) {
+  if (action.deleting && !mark) {
     return action.content;
   }
+  const path = contentPath(action.content.name);
   await confirm();
-  const answer = await writes.patch(contentPath(action.content.name), action.content, {
+  const answer = await writes.patch(path, action.content, {
     metadata: {
       labels: action.labels,
       ...(mark && { annotations: { [BEING_DELETED_ANNOTATION]: "yes" } }),
@@ -69,8 +71,19 @@ async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions):
     spec: { deletionPolicy: "Delete" },
   });
   if (!action.started) onBegun(action);
-  return { ...action.content, resourceVersion: metadataOf(answer).resourceVersion };
+  const content = { ...action.content, resourceVersion: metadataOf(answer).resourceVersion };
+  const { finalizers } = Finalized.parse(answer).metadata;
+  if (action.deleting || finalizers.includes(CONTENT_FINALIZER)) {
+    return content;
+  }
+  const withOurs = { metadata: { finalizers: [...finalizers, CONTENT_FINALIZER] } };
+  return {
+    ...content,
+    resourceVersion: metadataOf(await writes.patch(path, content, withOurs)).resourceVersion,
+  };
 }
+
+const Finalized = z.object({ metadata: z.object({ finalizers: z.array(z.string()).default([]) }) });
 
 /** While its VolumeSnapshot exists, deleting that deletes the content; Velero has the first turn. */
 async function freeBySnapshot(

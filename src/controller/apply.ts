@@ -7,7 +7,7 @@ import type { Action, Label, ObjectRef, Recreate } from "../retention/plan.ts";
 import { applyFree, release } from "./apply-free.ts";
 import type { FreeOptions } from "./apply-free.ts";
 import type { Recorder } from "./apply-record.ts";
-import { contentPath, metadataOf } from "./writes.ts";
+import { CONTENT_FINALIZER, contentPath, metadataOf } from "./writes.ts";
 import type { Change, Writes } from "./writes.ts";
 
 /** What applying needs. */
@@ -96,6 +96,7 @@ async function recreate(action: Recreate, writes: Writes, signer: Signer): Promi
       name,
       labels,
       annotations: { ...annotations, [INHERITED_ANNOTATION]: writeInherited(document, signer) },
+      finalizers: [CONTENT_FINALIZER],
     },
     spec: {
       deletionPolicy: "Retain",

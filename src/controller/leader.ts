@@ -7,7 +7,7 @@ import type { Outcome } from "../kube/work-queue-state.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { decide } from "../retention/decide.ts";
 import { nextMemory } from "../retention/memory.ts";
-import type { Action, Plan } from "../retention/plan.ts";
+import type { Action } from "../retention/plan.ts";
 import type { DocumentReader } from "../retention/world.ts";
 import { ActionFailed, applyActions } from "./apply.ts";
 import type { ApplyOptions } from "./apply.ts";
@@ -15,6 +15,7 @@ import { cacheProblems } from "./caches.ts";
 import type { Caches } from "./caches.ts";
 import { gather } from "./gather.ts";
 import type { ControllerMetrics } from "./metrics.ts";
+import { notAgain } from "./not-again.ts";
 import { startPlanLoop } from "./plan-loop.ts";
 import type { PlanLoop } from "./plan-loop.ts";
 import type { Report } from "./report.ts";
@@ -85,7 +86,7 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
     metrics.planSeconds.observe((options.clock() - begun) / 1000);
     metrics.lastPlan.set(now() / 1000);
     sightings.remember(nextMemory(world, plan, now()));
-    work.replace(byKey(plan));
+    work.replace(byKey(notAgain(plan.actions, world, (name) => sightings.gone(name))));
     rooms.replace(roomWork(plan.room, caches.rooms.values()));
     report.planned(world, plan);
     return plan.recheckAt;
@@ -129,7 +130,7 @@ interface Item {
   readonly actions: readonly Action[];
 }
 
-function byKey({ actions }: Plan): Item[] {
+function byKey(actions: readonly Action[]): Item[] {
   return [...Map.groupBy(actions, ({ key }) => key)].map(([key, ofKey]) => ({ key, actions: ofKey }));
 }
 

@@ -19,6 +19,11 @@ export interface Sightings {
   deleteBackupRequestChanged(now: DeleteBackupRequest | undefined, at: number): void;
   /** A request for room; true where it asks for something new. */
   roomChanged(now: Lease | undefined, before: Lease | undefined, at: number): boolean;
+  /**
+   * A content that was seen to go with the policy Delete, as it last was: its snapshot went with it, whatever DataUploads
+   * still say. Undefined once there is one of that name again.
+   */
+  gone(name: string): VolumeSnapshotContent | undefined;
   /** Freeing one was begun. */
   freeBegan(at: number): void;
   /** What the last look at the world leaves to the next. */
@@ -29,14 +34,15 @@ export interface Sightings {
 /** The budget counts the frees of a minute. */
 const FREED_MS = 60_000;
 /**
- * Most vanished contents remembered, far more than are ever deleted by hand between two looks; each is made again or
- * found to be superfluous by the next plan.
+ * Most contents remembered that disappeared: far more than go between two looks. Each is made again, found to be
+ * superfluous, or known to be gone from its DataUpload as well by the next plan.
  */
-const MOST_VANISHED = 1_000;
+const MOST_DISAPPEARED = 1_000;
 
 /** Nothing seen yet. */
 export function createSightings(): Sightings {
-  const vanished = createVanished();
+  const vanished = createDisappeared(wasRetained);
+  const gone = createDisappeared(({ spec }) => spec.deletionPolicy === "Delete");
   const rooms = createRooms();
   let deletions: ReadonlyMap<string, number> = new Map();
   let missingSince: ReadonlyMap<string, number> = new Map();
@@ -46,7 +52,11 @@ export function createSightings(): Sightings {
     deletions = new Map(deletions).set(backupKey({ namespace: namespace ?? "", name }), at);
   }
   return {
-    contentChanged: vanished.update,
+    contentChanged(now, before) {
+      vanished.update(now, before);
+      gone.update(now, before);
+    },
+    gone: gone.get,
     backupChanged(now, at) {
       if (now?.status?.phase === "Deleting") {
         deletionSeen(now.metadata.namespace, now.metadata.name ?? "", at);
@@ -78,24 +88,27 @@ function withinMinute(times: readonly number[], now: number): readonly number[] 
   return times.filter((time) => time > now - FREED_MS);
 }
 
-interface Vanished {
+interface Disappeared {
   readonly update: Sightings["contentChanged"];
+  readonly get: (name: string) => VolumeSnapshotContent | undefined;
   readonly all: () => VolumeSnapshotContent[];
 }
 
-function createVanished(): Vanished {
-  const vanished = new Map<string, VolumeSnapshotContent>();
+/** Contents that disappeared and are not back, of those that are meant. */
+function createDisappeared(isMeant: (content: VolumeSnapshotContent) => boolean): Disappeared {
+  const contents = new Map<string, VolumeSnapshotContent>();
   return {
     update(now, before) {
       if (now !== undefined) {
-        vanished.delete(now.metadata.name ?? "");
-      } else if (before !== undefined && wasRetained(before)) {
-        vanished.set(before.metadata.name ?? "", before);
-        const [oldest = ""] = vanished.keys();
-        if (vanished.size > MOST_VANISHED) vanished.delete(oldest);
+        contents.delete(now.metadata.name ?? "");
+      } else if (before !== undefined && isMeant(before)) {
+        contents.set(before.metadata.name ?? "", before);
+        const [oldest = ""] = contents.keys();
+        if (contents.size > MOST_DISAPPEARED) contents.delete(oldest);
       }
     },
-    all: () => [...vanished.values()],
+    get: (name) => contents.get(name),
+    all: () => [...contents.values()],
   };
 }
 

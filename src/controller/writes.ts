@@ -14,12 +14,23 @@ export interface Writes {
 
 /** What to merge into an object. */
 export interface Change {
-  readonly metadata?: { readonly labels?: object; readonly annotations?: object };
+  readonly metadata?: {
+    readonly labels?: object;
+    readonly annotations?: object;
+    /** All of them: a merge replaces lists. */
+    readonly finalizers?: readonly string[];
+  };
   readonly spec?: object;
   readonly status?: object;
 }
 
 const CONTENTS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+
+/**
+ * The snapshot controller puts it on a content that is bound, and the sidecar takes it off when it has freed the snapshot.
+ * A content without it that is deleted is gone before the sidecar looks, and its snapshot stays on the storage.
+ */
+export const CONTENT_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
 
 /** Writes that name what they expect to find. */
 export function createWrites(rest: Pick<Rest, "call">, signal: AbortSignal): Writes {

@@ -13,6 +13,8 @@ import type { Action, Free } from "../../src/retention/plan.ts";
 const NOW = 1_000_000;
 const signer = createSigner(Buffer.alloc(32, 7));
 
+const FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
+
 /** One line a write, and what the API server answers. */
 function aJournal(answers: Record<string, unknown> = {}): { lines: string[]; writes: Writes } {
   const lines: string[] = [];
@@ -21,7 +23,9 @@ function aJournal(answers: Record<string, unknown> = {}): { lines: string[]; wri
     lines.push(line);
     const answer = Object.entries(answers).find(([start]) => line.startsWith(start))?.[1];
     if (answer instanceof Error) throw answer;
-    return answer ?? { metadata: { uid: "c-uid", resourceVersion: String(version++) } };
+    return (
+      answer ?? { metadata: { uid: "c-uid", resourceVersion: String(version++), finalizers: [FINALIZER] } }
+    );
   }
   return {
     lines,
@@ -143,7 +147,12 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
   },
   "one that somebody began to free before": {
     action: aFree({ deletionPolicy: "Delete", started: true }),
-    lines: ["confirm", `DELETE ${CONTENTS}/b1-x c-uid@7`],
+    lines: [
+      "confirm",
+      `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`,
+      "confirm",
+      `DELETE ${CONTENTS}/b1-x c-uid@100`,
+    ],
     outcome: "done",
   },
   "one whose handle is not known yet: not touched, else the snapshot would stay": {
@@ -186,6 +195,17 @@ for (const [name, { action, lines, outcome }] of Object.entries(frees)) {
     assert.equal(applied.outcome.kind, outcome);
   });
 }
+
+test("one without the finalizer that the sidecar needs gets it before it is deleted", async () => {
+  const { lines } = await apply([aFree()], {
+    PATCH: { metadata: { uid: "c-uid", resourceVersion: "50", finalizers: ["somebody/elses"] } },
+  });
+  assert.deepEqual(lines.slice(3), [
+    `PATCH ${CONTENTS}/b1-x c-uid@50 {"metadata":{"finalizers":["somebody/elses","${FINALIZER}"]}}`,
+    "confirm",
+    `DELETE ${CONTENTS}/b1-x c-uid@50`,
+  ]);
+});
 
 test("nothing is deleted by who does not lead any more", async () => {
   const lost = new Error("the Lease is not ours any more");
@@ -276,6 +296,7 @@ test("a content that is made again has policy, handle, reference without a uid, 
   const [, path, text = ""] = /^POST (\S+) (.*)$/.exec(lines[0] ?? "") ?? [];
   assert.equal(path, CONTENTS);
   const { metadata, ...rest } = Created.parse(JSON.parse(text));
+  assert.deepEqual(metadata["finalizers"], [FINALIZER], "else it goes before the sidecar frees its snapshot");
   const { "snapshot-retainer.io/inherited": inherited = "", ...annotations } = metadata.annotations;
   assert.deepEqual(parseInherited(inherited, signer), DOCUMENT);
   assert.deepEqual(annotations, { "snapshot.storage.kubernetes.io/deletion-secret-name": "secret" });

@@ -139,6 +139,18 @@ test("one that is back is missed no more", () => {
   assert.deepEqual(sightings.read(0).vanished, []);
 });
 
+test("what went with the policy Delete is known to be gone, until there is one of its name again", () => {
+  const sightings = createSightings();
+  const content = aContent({}, "Delete");
+  sightings.contentChanged(undefined, content);
+  assert.equal(sightings.gone("b1-x"), content);
+  assert.equal(sightings.gone("b2-x"), undefined);
+  sightings.contentChanged(aContent({}), undefined);
+  assert.equal(sightings.gone("b1-x"), undefined);
+  sightings.contentChanged(undefined, aContent({}, "Retain"));
+  assert.equal(sightings.gone("b1-x"), undefined);
+});
+
 test("a thousand are missed at most", () => {
   const sightings = createSightings();
   for (let index = 0; index < 1_001; index++) {

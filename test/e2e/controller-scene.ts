@@ -12,9 +12,10 @@ export interface Volume {
   readonly arrayVolume: string;
 }
 
-/** A claim in the namespace `shop`, bound. */
+/** A claim in the namespace `shop`, bound, with its name as a label for rules. */
 export async function createVolume(api: Api, name: string, storageClassName = "array"): Promise<Volume> {
-  const { object } = await api.create(aClaim({ name, namespace: "shop", storageClassName }));
+  const labels = { "shop/claim": name };
+  const { object } = await api.create(aClaim({ name, namespace: "shop", labels, storageClassName }));
   const claim = await eventually(`${name} is bound`, async () => {
     const now = await api.read(object);
     assert.equal(now.status["phase"], "Bound");
@@ -47,6 +48,13 @@ export async function holds(cluster: Cluster, volume: Volume, wanted: readonly s
 export async function deletionsOf(cluster: Cluster, handle: string): Promise<number> {
   const { log } = await cluster.array.state();
   return log.filter(({ operation, id }) => operation === "DeleteSnapshot" && id === handle).length;
+}
+
+/** The reasons of the Events about an object. */
+export async function eventsOf(api: Api, { kind, metadata }: Ref): Promise<string[]> {
+  const query = `fieldSelector=involvedObject.kind=${kind},involvedObject.name=${metadata.name ?? ""}`;
+  const events = await api.list("v1", "Event", query);
+  return events.map((event) => textOf(event["reason"]));
 }
 
 /** The Lease of the controllers. */
