@@ -149,7 +149,7 @@ function release({ entry, decision }: Deed): Action | undefined {
   const { snapshot, course } = entry;
   const { upload } = snapshot.identity;
   const isSomebodyElses = course.kind === "going" && course.reason === "being_deleted";
-  if (!isSomebodyElses || decision.kept || upload === undefined) {
+  if (!isSomebodyElses || decision.kept || upload === undefined || releasedAs(upload) !== undefined) {
     return undefined;
   }
   return {
