@@ -14,12 +14,16 @@ export interface VeleroSetup {
   readonly binaries: VeleroBinaries;
   readonly client: ApiClient;
   readonly namespace: string;
+  /** Of the ServiceAccount that `velero install` gives to both. */
+  readonly kubeconfig: string;
   /** Where they keep what is of no use once they have ended. */
   readonly scratch: string;
 }
 
 /** An S3 server that keeps a bucket in memory: what it holds goes with it. */
-export async function s3Server(setup: VeleroSetup): Promise<Component & { readonly url: string }> {
+export async function s3Server(
+  setup: Omit<VeleroSetup, "kubeconfig">,
+): Promise<Component & { readonly url: string }> {
   const [port = 0] = await findPorts(1);
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -52,7 +56,7 @@ export async function veleroServer(setup: VeleroSetup, flags: readonly string[])
       `--profiler-address=127.0.0.1:${profiler}`,
       ...flags,
     ],
-    env: await environment(setup),
+    env: environment(setup),
     isReady: async () =>
       (await fetch(`http://127.0.0.1:${metrics}/metrics`)).ok &&
       (await client.get(location)).body.includes('"phase":"Available"'),
@@ -61,7 +65,11 @@ export async function veleroServer(setup: VeleroSetup, flags: readonly string[])
 }
 
 /** `velero node-agent server` of a node. */
-export async function nodeAgent(setup: VeleroSetup, node: string): Promise<Component> {
+export async function nodeAgent(
+  setup: VeleroSetup,
+  node: string,
+  flags: readonly string[],
+): Promise<Component> {
   const [metrics = 0] = await findPorts(1);
   return {
     ...named(setup, `node-agent-${node}`),
@@ -72,22 +80,25 @@ export async function nodeAgent(setup: VeleroSetup, node: string): Promise<Compo
       "--features=EnableCSI",
       `--metrics-address=127.0.0.1:${metrics}`,
       `--node-agent-configmap=${NODE_AGENT_CONFIG}`,
+      ...flags,
     ],
-    env: { ...(await environment(setup)), NODE_NAME: node },
+    env: { ...environment(setup), NODE_NAME: node },
     isReady: async () => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).ok,
     readyWithinMs: 60_000,
   };
 }
 
 // Several installations may log beside each other.
-function named({ cluster, namespace }: VeleroSetup, name: string): Pick<Component, "name" | "logFile"> {
+function named(
+  { cluster, namespace }: Pick<VeleroSetup, "cluster" | "namespace">,
+  name: string,
+): Pick<Component, "name" | "logFile"> {
   return { name, logFile: join(dirname(cluster.auditLog), `${name}-${namespace}.log`) };
 }
 
-// As the ServiceAccount that `velero install` gives to both.
-async function environment({ cluster, namespace, scratch }: VeleroSetup): Promise<Record<string, string>> {
+function environment({ kubeconfig, namespace, scratch }: VeleroSetup): Record<string, string> {
   return {
-    KUBECONFIG: await cluster.kubeconfigFor(namespace, "velero"),
+    KUBECONFIG: kubeconfig,
     VELERO_NAMESPACE: namespace,
     HOME: scratch,
     TMPDIR: scratch,

@@ -21,6 +21,8 @@ export interface VeleroOptions {
   readonly nodes?: number;
   /** Further flags of `velero server`; they win over the usual ones. */
   readonly serverFlags?: readonly string[];
+  /** Further flags of `velero node-agent server`. */
+  readonly nodeAgentFlags?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -49,6 +51,8 @@ export interface Velero {
   ended(name: string): Promise<EndedBackup>;
   /** Deletes a backup by `velero backup delete`, and resolves when the Backup object is gone. */
   deleteBackup(name: string): Promise<void>;
+  /** Resolves when there is no such Backup. */
+  gone(name: string): Promise<void>;
   /** What data mover Pods do from now on, those that hang included; "ok" at the start. */
   setMoverBehaviour(behaviour: MoverBehaviour | ChooseBehaviour): void;
   /** Signals a program, the node-agents of all nodes at once. */
@@ -104,9 +108,9 @@ function componentsOf(program: VeleroProgram, nodes: readonly string[]): string[
   return program === "server" ? ["velero-server"] : nodes.map((node) => `node-agent-${node}`);
 }
 
-type Backups = Pick<Velero, "velero" | "beginBackup" | "ended" | "backup" | "deleteBackup">;
+type Backups = Pick<Velero, "velero" | "beginBackup" | "ended" | "backup" | "deleteBackup" | "gone">;
 
-function describeBackups(setup: VeleroSetup, failed: AbortSignal): Backups {
+function describeBackups(setup: Place, failed: AbortSignal): Backups {
   const { binaries, client, namespace } = setup;
   const program = { name: "velero", path: binaries.velero, environment: commandLine(setup) };
   const watched = { client, namespace, failed };
@@ -125,6 +129,7 @@ function describeBackups(setup: VeleroSetup, failed: AbortSignal): Backups {
       await beginBackup(name, given);
       return untilEnded(watched, name);
     },
+    gone: async (name) => untilGone(watched, name),
     deleteBackup: async (name) => {
       await velero(["backup", "delete", name, "--confirm"]);
       await untilGone(watched, name);
@@ -137,31 +142,35 @@ function describeBackups(setup: VeleroSetup, failed: AbortSignal): Backups {
 const IMPATIENT = [
   "--item-operation-sync-frequency=1s",
   "--item-block-worker-count=8",
-  "--concurrent-backups=4",
+  "--concurrent-backups=8",
   "--garbage-collection-frequency=10s",
   "--backup-sync-period=10s",
   "--store-validation-frequency=10s",
 ];
 
+type Place = Omit<VeleroSetup, "kubeconfig">;
+
 interface How extends Omit<VeleroOptions, "nodes"> {
   readonly nodes: readonly string[];
 }
 
-async function startPrograms(setup: VeleroSetup, components: Components, how: How): Promise<void> {
-  const { nodes, signal, serverFlags = [] } = how;
-  const s3 = await s3Server(setup);
-  const objects = asList(installationObjects({ namespace: setup.namespace, s3Url: s3.url }));
+async function startPrograms(place: Place, components: Components, how: How): Promise<void> {
+  const { nodes, signal, serverFlags = [], nodeAgentFlags = [] } = how;
+  const { cluster, namespace } = place;
+  const s3 = await s3Server(place);
+  const objects = asList(installationObjects({ namespace, s3Url: s3.url }));
   await Promise.all([
     components.start(s3, signal),
-    setup.cluster.kubectl(["apply", "--server-side", "-f", "-"], { stdin: objects }),
+    cluster.kubectl(["apply", "--server-side", "-f", "-"], { stdin: objects }),
   ]);
+  const setup = { ...place, kubeconfig: await cluster.kubeconfigFor(namespace, "velero") };
   await Promise.all([
     components.start(await veleroServer(setup, [...IMPATIENT, ...serverFlags]), signal),
-    ...nodes.map(async (node) => components.start(await nodeAgent(setup, node), signal)),
+    ...nodes.map(async (node) => components.start(await nodeAgent(setup, node, nodeAgentFlags), signal)),
   ]);
 }
 
-function commandLine({ cluster, namespace, scratch }: VeleroSetup): Record<string, string> {
+function commandLine({ cluster, namespace, scratch }: Place): Record<string, string> {
   return {
     KUBECONFIG: cluster.kubeconfig,
     VELERO_NAMESPACE: namespace,

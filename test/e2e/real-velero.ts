@@ -60,3 +60,11 @@ export async function uploadsOf(api: Api, backup: string): Promise<Stored[]> {
   const selector = `labelSelector=velero.io/backup-name=${veleroLabel(backup)}`;
   return api.list("velero.io/v2alpha1", "DataUpload", selector);
 }
+
+/** Ids of all snapshots that the array ever took of a volume, in order. */
+export async function takenOf(array: StorageArray, { handle }: Volume): Promise<string[]> {
+  const { log } = await array.state();
+  return log.flatMap(({ operation, volume, id }) =>
+    operation === "CreateSnapshot" && volume === handle && id !== undefined ? [id] : [],
+  );
+}
