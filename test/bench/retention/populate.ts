@@ -1,0 +1,194 @@
+import { createSigner } from "../../../src/admission/signer.ts";
+import { writeInherited } from "../../../src/admission/inherited.ts";
+import type { Inherited } from "../../../src/admission/inherited.ts";
+import {
+  ALIAS_LABEL,
+  BACKUP_NAME_LABEL,
+  INHERITED_ANNOTATION,
+  RETAINED_LABEL,
+  VOLUME_NAME_LABEL,
+} from "../../../src/kube/keys.ts";
+import type { Rest } from "../../../src/kube/rest.ts";
+
+/** How large a world to make. */
+export interface Size {
+  readonly volumes: number;
+  readonly snapshotsEach: number;
+}
+
+const DRIVER = "array.csi.snapshot-retainer.io";
+const PARALLEL = 32;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Makes a world as it is after many nights: each Backup moved the data of all volumes, and every snapshot is retained, with
+ * its DataUpload, claim and volume. Contents get their status as the CSI sidecar writes it.
+ */
+export async function populate(
+  rest: Rest,
+  { volumes, snapshotsEach }: Size,
+  onProgress: (text: string) => void,
+): Promise<void> {
+  const backups = Array.from({ length: snapshotsEach }, (_, night) => `nightly-${night}`);
+  await inParallel(backups, async (name, night) => createBackup(rest, name, night));
+  const claims = Array.from({ length: volumes }, (_, index) => `data-${index}`);
+  await inParallel(claims, async (name) => createVolume(rest, name));
+  onProgress(`${volumes} volumes`);
+  const snapshots = backups.flatMap((backup, night) => claims.map((claim) => ({ backup, night, claim })));
+  let done = 0;
+  await inParallel(snapshots, async (snapshot) => {
+    await createSnapshot(rest, snapshot);
+    done += 1;
+    if (done % 2_000 === 0) onProgress(`${done} of ${snapshots.length} snapshots`);
+  });
+}
+
+interface Snapshot {
+  readonly backup: string;
+  readonly night: number;
+  readonly claim: string;
+}
+
+/** The key that the documents of this world are signed with; the product's Secret has to hold it. */
+export const KEY = Buffer.alloc(32, 7);
+const signer = createSigner(KEY);
+
+async function createSnapshot(rest: Rest, snapshot: Snapshot): Promise<void> {
+  const { backup, claim } = snapshot;
+  const name = `${backup}-${claim}`;
+  const handle = `snap-${name}`;
+  const volumeName = `shop.${claim}`;
+  const inherited = aDocument(snapshot, handle, volumeName);
+  const annotations = { [INHERITED_ANNOTATION]: writeInherited(inherited, signer) };
+  const labels = { [ALIAS_LABEL]: inherited.alias, [VOLUME_NAME_LABEL]: volumeName };
+  await rest.call("POST", "/apis/velero.io/v2alpha1/namespaces/velero/datauploads", {
+    body: aDataUpload(snapshot, { name, labels, annotations }),
+  });
+  const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+  await rest.call("POST", contents, {
+    body: {
+      apiVersion: "snapshot.storage.k8s.io/v1",
+      kind: "VolumeSnapshotContent",
+      metadata: {
+        name,
+        labels: { ...labels, [BACKUP_NAME_LABEL]: backup, [RETAINED_LABEL]: "true" },
+        annotations,
+      },
+      spec: {
+        deletionPolicy: "Retain",
+        driver: DRIVER,
+        source: { snapshotHandle: handle },
+        volumeSnapshotClassName: "array",
+        volumeSnapshotRef: { namespace: "velero", name, uid: crypto.randomUUID() },
+      },
+    },
+  });
+  const creationTime = takenAt(snapshot.night) * 1e6;
+  await rest.call("PATCH", `${contents}/${name}/status`, {
+    contentType: "application/merge-patch+json",
+    body: { status: { snapshotHandle: handle, readyToUse: true, restoreSize: 1 << 30, creationTime } },
+  });
+}
+
+function aDocument({ backup, claim }: Snapshot, handle: string, volumeName: string): Inherited {
+  return {
+    version: 1,
+    kind: "VolumeSnapshotContent",
+    alias: crypto.randomUUID(),
+    volumeName,
+    volume: { namespace: "shop", name: claim },
+    backup: { namespace: "velero", name: backup },
+    snapshot: { driver: DRIVER, handle, volumeHandle: `vol-${claim}` },
+    labels: {},
+  };
+}
+
+function aDataUpload({ backup, claim, night }: Snapshot, metadata: object): object {
+  const at = new Date(takenAt(night)).toISOString();
+  return {
+    apiVersion: "velero.io/v2alpha1",
+    kind: "DataUpload",
+    metadata,
+    spec: {
+      snapshotType: "CSI",
+      csiSnapshot: {
+        volumeSnapshot: `velero-${claim}`,
+        storageClass: "array",
+        snapshotClass: "array",
+        driver: DRIVER,
+      },
+      sourcePVC: claim,
+      sourceNamespace: "shop",
+      backupStorageLocation: "default",
+      operationTimeout: "10m0s",
+    },
+    status: {
+      phase: "Completed",
+      completionTimestamp: at,
+      dataMoverResult: { retainedSnapshot: `${backup}-${claim}` },
+    },
+  };
+}
+
+async function createBackup(rest: Rest, name: string, night: number): Promise<void> {
+  const completionTimestamp = new Date(takenAt(night) + HOUR_MS).toISOString();
+  await rest.call("POST", "/apis/velero.io/v1/namespaces/velero/backups", {
+    body: {
+      apiVersion: "velero.io/v1",
+      kind: "Backup",
+      metadata: { name },
+      spec: { snapshotMoveData: true },
+      status: { phase: "Completed", completionTimestamp },
+    },
+  });
+}
+
+async function createVolume(rest: Rest, name: string): Promise<void> {
+  const accessModes = ["ReadWriteOnce"];
+  await rest.call("POST", "/api/v1/persistentvolumes", {
+    body: {
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name: `pv-${name}` },
+      spec: {
+        accessModes,
+        capacity: { storage: "1Gi" },
+        csi: { driver: DRIVER, volumeHandle: `vol-${name}` },
+        claimRef: { namespace: "shop", name },
+        storageClassName: "array",
+      },
+    },
+  });
+  await rest.call("POST", "/api/v1/namespaces/shop/persistentvolumeclaims", {
+    body: {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { name, labels: { app: name, tier: "gold" } },
+      spec: {
+        accessModes,
+        resources: { requests: { storage: "1Gi" } },
+        storageClassName: "array",
+        volumeName: `pv-${name}`,
+      },
+    },
+  });
+}
+
+/** One each night, the last one today. */
+function takenAt(night: number): number {
+  return Date.now() - (100 - night) * 24 * HOUR_MS;
+}
+
+async function inParallel<T>(
+  all: readonly T[],
+  act: (one: T, index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  async function work(): Promise<void> {
+    for (let index = next++; index < all.length; index = next++) {
+      const one = all[index];
+      if (one !== undefined) await act(one, index);
+    }
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+}
