@@ -25,8 +25,23 @@ export const VOLUME_LIMIT_ANNOTATION = "snapshot-retainer.io/limit";
 /** On a DataUpload: where that limit came from, in words. */
 export const LIMIT_REASON_ANNOTATION = "snapshot-retainer.io/limit-reason";
 
+/** On a VolumeSnapshotContent: with any value but "false" it is never freed. Anyone who may label contents may pin. */
+export const PIN_LABEL = "snapshot-retainer.io/pin";
+/** On a DataUpload: why its snapshot was freed (a reason code). What has it is never made again. */
+export const RELEASED_ANNOTATION = "snapshot-retainer.io/released";
+/** On a VolumeSnapshotContent, set together with the policy Delete: it was we who set that, and why (a reason code). */
+export const RELEASED_LABEL = "snapshot-retainer.io/released";
+/** On a DataUpload: name of the retained content, where the served CRD has no `status.retainedSnapshot`. */
+export const RETAINED_SNAPSHOT_ANNOTATION = "snapshot-retainer.io/retained-snapshot";
+
 /** Labels that only Velero's accounts and our own may set, change or remove on a snapshot's objects. */
-export const RESERVED_LABELS = [ALIAS_LABEL, VOLUME_NAME_LABEL, BACKUP_NAME_LABEL, RETAINED_LABEL] as const;
+export const RESERVED_LABELS = [
+  ALIAS_LABEL,
+  VOLUME_NAME_LABEL,
+  BACKUP_NAME_LABEL,
+  RETAINED_LABEL,
+  RELEASED_LABEL,
+] as const;
 
 /** Annotations that only Velero's accounts and our own may set, change or remove on a snapshot's objects. */
 export const RESERVED_ANNOTATIONS = [
@@ -34,6 +49,8 @@ export const RESERVED_ANNOTATIONS = [
   RETAIN_ANNOTATION,
   VOLUME_LIMIT_ANNOTATION,
   LIMIT_REASON_ANNOTATION,
+  RELEASED_ANNOTATION,
+  RETAINED_SNAPSHOT_ANNOTATION,
 ] as const;
 
 /** Annotations of a Backup that only Velero's accounts and our own may change or remove. */
@@ -57,15 +74,6 @@ export const ROOM_VOLUME_NAME_ANNOTATION = "snapshot-retainer.io/volume-name";
 export const ROOM_BACKUP_ANNOTATION = "snapshot-retainer.io/backup";
 /** On such a Lease: the controller's answer, `<holderIdentity> granted` or `<holderIdentity> none: <reason>`. */
 export const ROOM_ANSWER_ANNOTATION = "snapshot-retainer.io/room-answer";
-
-/** On a VolumeSnapshotContent: with any value but "false" it is never freed. Anyone who may label contents may pin. */
-export const PIN_LABEL = "snapshot-retainer.io/pin";
-/** On a DataUpload: why its snapshot was freed (a reason code). What has it is never made again. */
-export const RELEASED_ANNOTATION = "snapshot-retainer.io/released";
-/** On a VolumeSnapshotContent, set together with the policy Delete: it was we who set that, and why (a reason code). */
-export const RELEASED_LABEL = "snapshot-retainer.io/released";
-/** On a DataUpload: name of the retained content, where the served CRD has no `status.retainedSnapshot`. */
-export const RETAINED_SNAPSHOT_ANNOTATION = "snapshot-retainer.io/retained-snapshot";
 
 /** Velero leaves out of any backup what carries this with "true". */
 export const EXCLUDE_FROM_BACKUP_LABEL = "velero.io/exclude-from-backup";

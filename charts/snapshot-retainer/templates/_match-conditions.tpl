@@ -12,10 +12,10 @@ How they are written:
 
 {{/* The keys that only Velero's accounts and our own may write (src/kube/keys.ts; a test compares them). */}}
 {{- define "snapshot-retainer.cel.reservedLabels" -}}
-["velero.io/snapshot-alias-name", "velero.io/snapshot-volume-name", "snapshot-retainer.io/backup-name", "snapshot-retainer.io/retained"]
+["velero.io/snapshot-alias-name", "velero.io/snapshot-volume-name", "snapshot-retainer.io/backup-name", "snapshot-retainer.io/retained", "snapshot-retainer.io/released"]
 {{- end -}}
 {{- define "snapshot-retainer.cel.reservedAnnotations" -}}
-["snapshot-retainer.io/inherited", "snapshot-retainer.io/retain", "snapshot-retainer.io/limit", "snapshot-retainer.io/limit-reason"]
+["snapshot-retainer.io/inherited", "snapshot-retainer.io/retain", "snapshot-retainer.io/limit", "snapshot-retainer.io/limit-reason", "snapshot-retainer.io/released", "snapshot-retainer.io/retained-snapshot"]
 {{- end -}}
 {{- define "snapshot-retainer.cel.reservedBackupAnnotations" -}}
 ["backup.velero.io/data-mover-snapshot-to-retain", "snapshot-retainer.io/requested-limit"]

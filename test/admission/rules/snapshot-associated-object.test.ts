@@ -47,6 +47,7 @@ function given(code: string, document: Inherited): Shown {
       ...document.labels,
       "snapshot-retainer.io/backup-name": "(removed)",
       "snapshot-retainer.io/retained": "(removed)",
+      "snapshot-retainer.io/released": "(removed)",
       [ALIAS]: document.alias,
       [VOLUME]: document.volumeName,
     },
@@ -54,6 +55,8 @@ function given(code: string, document: Inherited): Shown {
       "snapshot-retainer.io/retain": "(removed)",
       "snapshot-retainer.io/limit": "(removed)",
       "snapshot-retainer.io/limit-reason": "(removed)",
+      "snapshot-retainer.io/released": "(removed)",
+      "snapshot-retainer.io/retained-snapshot": "(removed)",
     },
     document,
   };

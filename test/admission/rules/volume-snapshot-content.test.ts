@@ -25,6 +25,7 @@ const ALIAS = "velero.io/snapshot-alias-name";
 const VOLUME = "velero.io/snapshot-volume-name";
 const BACKUP = "snapshot-retainer.io/backup-name";
 const RETAINED = "snapshot-retainer.io/retained";
+const RELEASED = "snapshot-retainer.io/released";
 const INHERITED = "snapshot-retainer.io/inherited";
 const where = "(policy: ConfigMap snapshot-retainer/snapshot-retainer-policy)";
 const temporary = {
@@ -52,6 +53,7 @@ function given(
     labels: {
       ...labels,
       [RETAINED]: "(removed)",
+      [RELEASED]: "(removed)",
       [ALIAS]: document.alias,
       [VOLUME]: document.volumeName,
       [BACKUP]: document.backup?.name ?? "(removed)",
@@ -60,6 +62,8 @@ function given(
       "snapshot-retainer.io/retain": "(removed)",
       "snapshot-retainer.io/limit": "(removed)",
       "snapshot-retainer.io/limit-reason": "(removed)",
+      "snapshot-retainer.io/released": "(removed)",
+      "snapshot-retainer.io/retained-snapshot": "(removed)",
     },
     document,
   };
@@ -111,6 +115,7 @@ const originals: Record<string, Case> = {
       ...given("labelled", anOriginalDocument({ backup: { namespace: "velero", name: "b".repeat(70) } })),
       labels: {
         [RETAINED]: "(removed)",
+        [RELEASED]: "(removed)",
         [ALIAS]: aDocument().alias,
         [VOLUME]: "app.data",
         // printf b… (70) | sha256sum begins with these six digits.

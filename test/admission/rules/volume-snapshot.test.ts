@@ -34,6 +34,7 @@ const ALIAS = "velero.io/snapshot-alias-name";
 const VOLUME = "velero.io/snapshot-volume-name";
 const BACKUP = "snapshot-retainer.io/backup-name";
 const RETAINED = "snapshot-retainer.io/retained";
+const RELEASED = "snapshot-retainer.io/released";
 const INHERITED = "snapshot-retainer.io/inherited";
 const FIRST_ID = "00000000-0000-4000-8000-000000000001";
 const where = "(policy: ConfigMap snapshot-retainer/snapshot-retainer-policy)";
@@ -47,11 +48,13 @@ interface Case {
   readonly want: Shown;
 }
 
-const otherKeys = { [RETAINED]: "(removed)" };
+const otherKeys = { [RETAINED]: "(removed)", [RELEASED]: "(removed)" };
 const otherAnnotations = {
   "snapshot-retainer.io/retain": "(removed)",
   "snapshot-retainer.io/limit": "(removed)",
   "snapshot-retainer.io/limit-reason": "(removed)",
+  "snapshot-retainer.io/released": "(removed)",
+  "snapshot-retainer.io/retained-snapshot": "(removed)",
 };
 
 /** What an original or a clone gets: the document's labels, its identity, and nothing else that is reserved. */
