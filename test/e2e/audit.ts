@@ -11,6 +11,22 @@ const Entry = z.object({
   annotations: z.record(z.string(), z.string()).default({}),
 });
 
+const Request = z.object({
+  verb: z.string(),
+  user: z.object({ username: z.string() }),
+  objectRef: z.object({ resource: z.string().optional(), name: z.string().optional() }).optional(),
+});
+
+/** What a user has asked of the API server so far: one `verb resource` for each request that was answered. */
+export async function requestsOf(cluster: Cluster, username: string): Promise<string[]> {
+  const lines = (await readFile(cluster.auditLog, "utf8")).split("\n").filter((line) => line.endsWith("}"));
+  return lines
+    .filter((line) => line.includes(username))
+    .map((line) => Request.parse(JSON.parse(line)))
+    .filter(({ user }) => user.username === username)
+    .map(({ verb, objectRef }) => `${verb} ${objectRef?.resource ?? ""}`);
+}
+
 const Call = z.object({ configuration: z.string(), webhook: z.string(), mutated: z.boolean() });
 
 /** What the API server's audit log says of one request. */

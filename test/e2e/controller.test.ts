@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { createApi } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
+import { requestsOf } from "./audit.ts";
 import { createVolume, deletionsOf, eventsOf, holds, snapshotsOf } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
@@ -14,7 +16,7 @@ import { aName } from "./objects.ts";
 import type { Manifest } from "./objects.ts";
 import { beginBackup, deleteBackup, endBackup, playBackup, setPhase } from "./play.ts";
 import type { Ending, Movement } from "./play.ts";
-import { installProduct } from "./product.ts";
+import { CONTROLLER_ACCOUNT, installProduct } from "./product.ts";
 import type { Process, Product } from "./product.ts";
 import { aContent, VELERO } from "./velero.ts";
 
@@ -147,6 +149,17 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
       await holds(cluster, volume, handles.slice(-2));
     }
     assert.equal((await cluster.array.state()).refused, before);
+  });
+
+  test("reads nothing while nothing happens: only watches, and the renewal of its Lease", async () => {
+    await somethingElseHappens();
+    // What follows from that is over within a second or two; then two renewals come within these ten.
+    await sleep(3_000);
+    const before = (await requestsOf(cluster, CONTROLLER_ACCOUNT)).length;
+    await sleep(11_000);
+    const requests = (await requestsOf(cluster, CONTROLLER_ACCOUNT)).slice(before);
+    const others = requests.filter((request) => !request.startsWith("watch "));
+    assert.deepEqual([...new Set(others)], ["patch leases"]);
   });
 
   for (const ending of ["failed", "canceled", "backup-failed"] as const) {
