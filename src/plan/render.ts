@@ -106,7 +106,7 @@ function renderSummary(report: Report, paint: Paint): string {
       `${all.length} snapshots of ${report.volumes.length} volumes: ${kept.length} stay, ${going.length} go${waiting}`,
     ),
     `policy: ${report.policy}, mode ${report.mode}, at ${report.now}`,
-    ...(report.signaturesChecked ? [] : [NOT_CHECKED]),
+    ...(all.every(({ verified }) => verified) ? [] : [NOT_CHECKED]),
     "nothing was changed",
   ].join("\n");
 }

@@ -17,7 +17,7 @@ export interface AgeRules {
 export function judgeByAge(newestFirst: readonly Entry[], policy: RetentionPolicy, now: number): AgeRules {
   const decisions = new Map<string, Decision>();
   const recheckAt: number[] = [];
-  const aged = newestFirst.filter(({ snapshot }) => snapshot.takenNs < Number.MAX_SAFE_INTEGER);
+  const aged = newestFirst.filter(({ snapshot }) => snapshot.takenNs < Infinity);
   const buckets = policy.keep && bucketsOf(aged.filter(isReady).map(timed), policy.keep);
   for (const entry of aged) {
     const { key, takenMs } = timed(entry);

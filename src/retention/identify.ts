@@ -82,7 +82,7 @@ export function identityOf(
     return {
       ...byDocument(document, upload),
       document: own,
-      evidence: own === undefined ? "data_upload" : "document",
+      evidence: "data_upload",
     };
   }
   const volume = { namespace: upload.spec.sourceNamespace, name: upload.spec.sourcePVC };

@@ -133,19 +133,25 @@ function contest(options: Contest): void {
   const guarded = guardOf(options, places);
   const unmovable = fixed + places + (guarded === undefined ? 0 : 1);
   let kept = 0;
+  let dropped = 0;
   for (const entry of contenders) {
     const { key } = entry.snapshot;
     const most = limitOf(entry.limits);
-    const fits = unmovable + kept < most + (entry === guarded ? 1 : 0);
     const detail = options.reasonOf(entry.limits);
-    if (fits) {
+    if (entry === guarded) {
+      const fits = dropped === 0 && unmovable + kept <= most;
+      keep(
+        decisions,
+        key,
+        fits ? { kept: true, reason: "within_number", detail } : { kept: true, reason: "last_good" },
+      );
+    } else if (unmovable + kept < most) {
       keep(decisions, key, { kept: true, reason: "within_number", detail });
-    } else if (entry === guarded) {
-      decisions.set(key, { kept: true, reason: "last_good" });
+      kept += 1;
     } else {
       decisions.set(key, { kept: false, reason: overReason(most, unmovable + kept - places, over), detail });
+      dropped += 1;
     }
-    kept += fits && entry !== guarded ? 1 : 0;
   }
 }
 

@@ -61,7 +61,7 @@ export interface Verdict {
   readonly stage: Stage;
   readonly ready: boolean;
   readonly pinned: boolean;
-  /** What says which volume it is of. */
+  /** What says which volume it is of: the strongest there is. */
   readonly evidence: Evidence;
   readonly kept: boolean;
   readonly reason: ReasonCode;
@@ -71,7 +71,7 @@ export interface Verdict {
   readonly held?: HeldReason | undefined;
 }
 
-/** `document`: our signed one on the object. `data_upload`: the DataUpload of its name, or with its handle. `backup_label`: Velero's label alone. */
+/** `data_upload`: the DataUpload of its name, or with its handle. `document`: our signed one on the object. `backup_label`: Velero's label alone. */
 export type Evidence = "document" | "data_upload" | "backup_label";
 
 export interface NamespacedName {

@@ -12,9 +12,8 @@ export function timesOf(draft: Draft): Pick<StorageSnapshot, "takenNs" | "bornAt
   }
   const storageNs = (content ?? original ?? vanished)?.status?.creationTime ?? 0;
   // One of unknown age is taken for the newest: that can only keep it.
-  const createdNs = earliest === Infinity ? Number.MAX_SAFE_INTEGER : earliest * 1e6;
   return {
-    takenNs: storageNs > 0 ? storageNs : createdNs,
+    takenNs: storageNs > 0 ? storageNs : earliest * 1e6,
     // By the API server's clock alone, which also dates Backups: a storage's clock may be hours off.
     bornAt: earliest === Infinity ? undefined : earliest,
   };

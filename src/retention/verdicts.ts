@@ -19,7 +19,7 @@ export function verdictOf(entry: Entry, decision: Decision, held: HeldReason | u
     backup: identity.backup,
     driver,
     handle,
-    takenAt: takenNs < Number.MAX_SAFE_INTEGER ? takenNs / 1e6 : undefined,
+    takenAt: takenNs < Infinity ? takenNs / 1e6 : undefined,
     stage: course.stage,
     ready: isReady(entry),
     pinned: isPinned(snapshot),
