@@ -8,6 +8,7 @@ import { createCertificatePorts } from "../../certs/ports.ts";
 import { loadOrCreateSigningKey } from "../../certs/signing-key.ts";
 import { waitForPair } from "../../certs/source.ts";
 import type { CertificateSource } from "../../certs/source.ts";
+import type { RoomNeed } from "../admission/room-needed.ts";
 import { createSigner } from "../admission/signer.ts";
 import type { Signer } from "../admission/signer.ts";
 import { checkWebhookConfig, loadKubeConfig } from "../config.ts";
@@ -49,6 +50,8 @@ interface Parts {
  * time to say why nothing was changed.
  */
 const DEADLINE_MS = 3_300;
+/** Longest wait for room once we are told to stop: well within the time that requests under way are given then. */
+const STOPPING_WAIT_MS = 1_500;
 /** How late the log and the metrics of an answer may be: too little for a person to notice, and dozens of answers under load. */
 const REPORT_MS = 20;
 
@@ -143,7 +146,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
     }),
     policyKey: POLICY_KEY,
     deadlineMs: DEADLINE_MS,
-    room: controller.room,
+    room: { ask: async (need) => controller.room.ask(signal.aborted ? hurried(need) : need) },
     onAnswered: (answered) => reports.push(withoutObjects(answered)),
     clock: () => performance.now() / 1000,
     onError,
@@ -161,6 +164,11 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
       ...(loaded() ? [] : ["memory: the ConfigMap of originals has not been read yet"]),
     ],
   };
+}
+
+/** A request that is still under way when the server closes would pass unlabelled. */
+function hurried(need: RoomNeed): RoomNeed {
+  return { ...need, waitMs: Math.min(need.waitMs, STOPPING_WAIT_MS) };
 }
 
 function createParts(config: WebhookConfig, signal: AbortSignal): Parts {
