@@ -149,13 +149,14 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
 }
 
 async function elect(
-  { config, rest, log, onError }: Parts,
+  { config, kubeConfig, log, onError }: Parts,
   stop: AbortSignal,
   lead: Parameters<typeof runElector>[0]["lead"],
 ): Promise<void> {
   const identity = `${hostname()}_${randomUUID()}`;
   await runElector({
-    rest,
+    // With connections of its own: a renewal must not queue behind the work.
+    rest: createRest(kubeConfig),
     namespace: config.namespace,
     name: config.lease,
     identity,

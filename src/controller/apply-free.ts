@@ -32,6 +32,7 @@ export async function applyFree(action: Free, options: FreeOptions): Promise<Out
     return { kind: "again", afterMs: LOOK_AGAIN_MS };
   }
   if (action.release !== undefined) {
+    await confirm();
     await release(action.release, action.reason, writes);
   }
   const content = await prepare(action, options);

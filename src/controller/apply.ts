@@ -65,9 +65,12 @@ async function applyAction(action: Action, options: ApplyOptions): Promise<Outco
       await options.recorder.record(action, writes);
       return DONE;
     case "release":
+      await options.confirm();
       await release(action.dataUpload, action.reason, writes);
       return DONE;
     case "recreate":
+      // Who comes late would make one again that its successor has freed.
+      await options.confirm();
       await recreate(action, writes, signer);
       return DONE;
     case "free":

@@ -31,6 +31,11 @@ export interface Sightings {
   read(at: number): Pick<World, "reservations" | "deletions" | "missingSince" | "freedAt" | "vanished">;
 }
 
+/**
+ * How long a deletion is remembered whose Backup does not come back: freeing what belonged to it takes seconds, and where
+ * it could not be freed for a day, the absence of the Backup tells as much.
+ */
+const DELETION_MS = 24 * 60 * 60_000;
 /** The budget counts the frees of a minute. */
 const FREED_MS = 60_000;
 /**
@@ -49,7 +54,7 @@ export function createSightings(): Sightings {
   let freedAt: readonly number[] = [];
 
   function deletionSeen(namespace: string | undefined, name: string, at: number): void {
-    deletions = new Map(deletions).set(backupKey({ namespace: namespace ?? "", name }), at);
+    deletions = new Map(recent(deletions, at)).set(backupKey({ namespace: namespace ?? "", name }), at);
   }
   return {
     contentChanged(now, before) {
@@ -76,12 +81,16 @@ export function createSightings(): Sightings {
     },
     read: (at) => ({
       reservations: rooms.all(),
-      deletions,
+      deletions: new Map(recent(deletions, at)),
       missingSince,
       freedAt: withinMinute(freedAt, at),
       vanished: vanished.all(),
     }),
   };
+}
+
+function recent(deletions: ReadonlyMap<string, number>, now: number): [string, number][] {
+  return [...deletions].filter(([, at]) => at > now - DELETION_MS);
 }
 
 function withinMinute(times: readonly number[], now: number): readonly number[] {

@@ -107,6 +107,19 @@ test("what a plan leaves to the next takes the place of what was remembered", ()
   assert.deepEqual({ deletions, missingSince }, memory);
 });
 
+test("a deletion is forgotten after a day", () => {
+  const sightings = createSightings();
+  const day = 24 * 60 * 60_000;
+  for (const [name, at] of [
+    ["b1", 1],
+    ["b2", 2],
+  ] as const) {
+    sightings.backupChanged({ metadata: { namespace: "velero", name }, status: { phase: "Deleting" } }, at);
+  }
+  assert.equal(sightings.read(day).deletions.size, 2);
+  assert.deepEqual([...sightings.read(day + 1).deletions], [["velero/b2", 2]]);
+});
+
 test("only frees of the last minute count", () => {
   const sightings = createSightings();
   sightings.freeBegan(1_000);

@@ -406,19 +406,31 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
     await (await product.startReplica()).ready();
   });
 
-  test("two controllers: a leader that stood still does nothing twice", async () => {
-    const volume = await createVolume(api, "two");
-    const [old, kept] = [await play(volume), await play(volume)];
-    await Promise.all([isRetained(old), isRetained(kept)]);
+  test("two controllers: a leader that stood still in the middle of its work does nothing twice", async () => {
+    const volumes = await Promise.all(
+      ["two-a", "two-b", "two-c", "two-d"].map(async (name) => createVolume(api, name)),
+    );
+    const played = await Promise.all(volumes.map(async (volume) => [await play(volume), await play(volume)]));
+    const all = played.flat();
+    await Promise.all(all.map(isRetained));
     const second = await product.startController();
     await second.ready();
 
+    await applyPolicyUnseen({ ...POLICY, rules: volumes.map(({ claim }) => aRule(claim.metadata.name, 0)) });
+    await eventually("it has begun", async () => {
+      const counts = await Promise.all(all.map(async ({ handle }) => deletionsOf(cluster, handle)));
+      assert.ok(counts.some((count) => count > 0));
+    });
     controller.process.kill("SIGSTOP");
-    const [webhook] = product.running();
-    assert.ok(webhook !== undefined);
-    await applyPolicyUnseen({ ...POLICY, rules: [aRule("two", 1)] });
-    await holds(cluster, volume, [kept.handle]);
+    for (const volume of volumes) await holds(cluster, volume, []);
+
+    // What the one that stood still may still have in mind would take this one, too.
     await applyPolicyUnseen(POLICY);
+    await eventually("the other one leads", async () =>
+      assert.equal(await readMetric([second], "snapshot_retainer_leader"), 1),
+    );
+    const [volume] = volumes;
+    assert.ok(volume !== undefined);
     const next = await play(volume);
     await isRetained(next);
     controller.process.kill("SIGCONT");
@@ -427,8 +439,8 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
     await eventually("it stands by", async () =>
       assert.equal(await readMetric([controller], "snapshot_retainer_leader"), 0),
     );
-    await holds(cluster, volume, [kept.handle, next.handle]);
-    assert.equal(await deletionsOf(cluster, old.handle), 1);
+    await holds(cluster, volume, [next.handle]);
+    for (const { handle } of all) assert.equal(await deletionsOf(cluster, handle), 1, handle);
     await controller.stop();
     controller = second;
   });
