@@ -291,9 +291,8 @@ export function waitingFor(snapshot: string, overrides: Overrides = {}): Partial
     metadata: { name: "restored", namespace: "velero", uid: "uid-restored" },
     spec: { dataSource: source, dataSourceRef: source, volumeName: undefined },
     status: { phase: "Pending" },
-    ...overrides,
   });
-  return { claims: [parsed(PersistentVolumeClaim, claim)] };
+  return { claims: [parsed(PersistentVolumeClaim, patched(claim, overrides))] };
 }
 
 /** The VolumeSnapshot that a clone's content is bound to. */
@@ -346,8 +345,8 @@ export function aLocation(synced: string, overrides: Overrides = {}): BackupStor
 }
 
 /** The plan of a world, under a policy that retains three unless a case says otherwise. */
-export function planOf(world: World, policy: Parameters<typeof aPolicy>[0] = {}): Plan {
-  return decide(world, aPolicy(policy), NOW);
+export function planOf(world: World, policy: Parameters<typeof aPolicy>[0] = {}, now = NOW): Plan {
+  return decide(world, aPolicy(policy), now);
 }
 
 /** Each snapshot with what was decided: `kept within_number`, `going over_number, waiting_for_budget`. */
