@@ -271,5 +271,7 @@ function decideClone(
   if (inherited === undefined) {
     return removeForged(request, policyLocation) ?? unchanged("no_original");
   }
-  return { code: "inherited", edits: editsOf(inherited, signer) };
+  // What the storage knows stands on the content; here it would depend on whether that was there first.
+  const { snapshot: _snapshot, ...document } = inherited;
+  return { code: "inherited", edits: editsOf(document, signer) };
 }

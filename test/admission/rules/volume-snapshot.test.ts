@@ -232,7 +232,7 @@ const clones: Record<string, Case> = {
         aCloneContent({ metadata: { annotations: annotated(aContentDocument()) } }),
       ),
     },
-    want: given("inherited", aContentDocument({ kind: "VolumeSnapshot", labels: {} })),
+    want: given("inherited", aDocument({ labels: {} })),
   },
   "takes over the document of its DataUpload": {
     object: aCloneSnapshot(),
@@ -244,7 +244,7 @@ const clones: Record<string, Case> = {
   "takes over the living original's identity, whose handle it shares": {
     object: aCloneSnapshot({ metadata: { annotations: annotated(aDocument({ alias: "another" })) } }),
     related: { original: { inherited: aContentDocument(), labels: { not: "of this kind" } } },
-    want: given("inherited", aContentDocument({ kind: "VolumeSnapshot", labels: {} })),
+    want: given("inherited", aDocument({ labels: {} })),
   },
   "joins the labels of all documents of one alias, the nearest to the original last": {
     object: aCloneSnapshot({
@@ -384,7 +384,7 @@ const late: Record<string, Case> = {
   "inherits once the two are bound": {
     ...finalized,
     related: bound,
-    want: given("inherited", aContentDocument({ kind: "VolumeSnapshot", labels: {} })),
+    want: given("inherited", aDocument({ labels: {} })),
   },
   "does not inherit from a content that is bound to another snapshot": {
     ...finalized,
@@ -437,7 +437,7 @@ const late: Record<string, Case> = {
     object: aCloneSnapshot({ metadata: { annotations: annotated(aDocument({ alias: "another" })) } }),
     by: TENANT,
     related: bound,
-    want: given("inherited", aContentDocument({ kind: "VolumeSnapshot", labels: {} })),
+    want: given("inherited", aDocument({ labels: {} })),
   },
 };
 
