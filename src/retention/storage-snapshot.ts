@@ -5,7 +5,7 @@ import type { RetentionPolicy } from "../policy/schema.ts";
 import { identifyClone, identifyOriginal, identityOf, isGroupMember, isRetained } from "./identify.ts";
 import type { Identity } from "./identify.ts";
 import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
-import { recordOf, releasedAs } from "./record.ts";
+import { movedSnapshotOf, recordOf, releasedAs } from "./record.ts";
 import { handleOf } from "./relations.ts";
 import type { Relations } from "./relations.ts";
 import { timesOf, volumeHandleOf } from "./snapshot-facts.ts";
@@ -113,8 +113,27 @@ function draftOfSnapshot(
   if ([bound, `snapcontent-${uid}`].some((content) => relations.content(content ?? "") !== undefined)) {
     return undefined;
   }
+  if (isCloned(namespace, name, relations)) {
+    return undefined;
+  }
   const identity = identifyOriginal(undefined, snapshot, relations, policy);
   return identity && { key: `snapshot\n${namespace}/${name}`, identity, originalSnapshot: snapshot };
+}
+
+/**
+ * Whether a clone stands for this VolumeSnapshot's storage already. Its own content goes a moment before it, and contents
+ * are watched apart from VolumeSnapshots: counted twice, the snapshot would drive out an older one.
+ */
+function isCloned(namespace: string, name: string, relations: Relations): boolean {
+  return relations.world.dataUploads.some((upload) => {
+    const { csiSnapshot, sourceNamespace } = upload.spec;
+    if (csiSnapshot?.volumeSnapshot !== name || sourceNamespace !== namespace) {
+      return false;
+    }
+    const { driver, handle } = movedSnapshotOf(upload, relations.document(upload.metadata));
+    const clones = driver === undefined || handle === undefined ? [] : relations.contentsOf(driver, handle);
+    return clones.length > 0 || relations.content(upload.metadata.name ?? "") !== undefined;
+  });
 }
 
 /** Snapshots whose content is gone, though its DataUpload has it on record and never released it. */
