@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Refused } from "./api.ts";
 import type { Answer, Api, Ref, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
@@ -50,9 +51,14 @@ export async function expose(
   };
 }
 
+const HEARD_MS = 250;
+
 /** Deletes an original and keeps its storage snapshot, as the exposer does (Velero up to 1.13 before it clones). */
 export async function deleteOriginal(api: Api, { snapshot, content }: Original): Promise<void> {
   await api.patch(content, { spec: { deletionPolicy: "Retain" } }, { as: VELERO });
+  // Nothing tells whether the snapshot controller and the sidecar have heard of it: with the policy Delete still in mind
+  // they would free the snapshot. Velero has the same race, and wins it on machines that are less busy than a test's.
+  await sleep(HEARD_MS);
   await api.remove(snapshot, { as: VELERO });
   await eventually(`${snapshot.metadata.name} is gone`, async () =>
     assert.equal(await api.find(snapshot), undefined),
