@@ -33,27 +33,34 @@ export interface Verdict {
 
 /**
  * Decides one request: finds the rule of its kind, gathers, decides, and computes the patch. Never throws and never
- * denies: whatever goes wrong, the request is allowed unchanged and told why.
+ * denies: whatever goes wrong, the request is allowed unchanged and told why. A promise, which never rejects, only where
+ * a rule waits for a look-up.
  */
-export async function admit(request: AdmissionRequest, context: HandlerContext): Promise<Verdict> {
-  const { policy } = context;
-  if (policy === undefined) {
+export function admit(request: AdmissionRequest, context: HandlerContext): Verdict | Promise<Verdict> {
+  if (!hasPolicy(context)) {
     return allowed(
       unchanged("no_policy", "snapshot-retainer: unchanged, since no valid policy has been loaded yet"),
     );
   }
-  const rule = ruleFor(request, policy);
+  const rule = ruleFor(request, context.policy);
   if (rule === undefined) {
     return allowed(unchanged("not_handled"));
   }
   try {
-    return await rule(request, { ...context, policy });
+    const verdict = rule(request, context);
+    return verdict instanceof Promise ? verdict.catch((error: unknown) => allowed(failure(error))) : verdict;
   } catch (error) {
     return allowed(failure(error));
   }
 }
 
-type Bound = (request: AdmissionRequest, context: HandlerContext & Surroundings) => Promise<Verdict>;
+type WithPolicy = HandlerContext & Surroundings;
+
+function hasPolicy(context: HandlerContext): context is WithPolicy {
+  return context.policy !== undefined;
+}
+
+type Bound = (request: AdmissionRequest, context: WithPolicy) => Verdict | Promise<Verdict>;
 
 const RULES: ReadonlyMap<string, Bound> = new Map([
   ["velero.io/backups", bind(backupRule)],
@@ -82,7 +89,7 @@ function ruleFor(request: AdmissionRequest, policy: RetentionPolicy): Bound | un
 
 /** Several entries may share a resource: the one whose labels the object carries is meant. */
 function bindSao(policy: RetentionPolicy): Bound {
-  return async (request, context) => {
+  return (request, context) => {
     for (const entry of policy.snapshotAssociatedObjects) {
       const inResource =
         entry.group === request.resource.group && entry.resource === request.resource.resource;
@@ -113,10 +120,13 @@ function hasLabels(object: unknown, wanted: Readonly<Record<string, string>>): b
 }
 
 function bind<T extends Editable, R>(rule: Rule<T, R>): Bound {
-  return async (raw, context) => {
+  return (raw, context) => {
     const request = readRequest(rule.schema, raw, context);
-    const related = await rule.gather(request, context.lookup, context);
-    return conclude(rule.decide(request, related, context), request.object, context.policy);
+    function decide(related: R): Verdict {
+      return conclude(rule.decide(request, related, context), request.object, context.policy);
+    }
+    const related = rule.gather(request, context.lookup, context);
+    return related instanceof Promise ? related.then(decide) : decide(related);
   };
 }
 

@@ -37,6 +37,7 @@ export interface Surroundings {
 /** A rule for one kind: first what it needs to know of other objects, then the pure decision. */
 export interface Rule<T, R> {
   readonly schema: z.ZodType<T>;
-  gather(request: Request<T>, lookup: Lookup, surroundings: Surroundings): Promise<R>;
+  /** A promise only where something has to be waited for. */
+  gather(request: Request<T>, lookup: Lookup, surroundings: Surroundings): R | Promise<R>;
   decide(request: Request<T>, related: R, surroundings: Surroundings): Outcome;
 }

@@ -1,16 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { admit } from "../admission/handler.ts";
-import type { HandlerContext, Verdict } from "../admission/handler.ts";
-import { unchanged } from "../admission/outcome.ts";
-import type { Code, Outcome } from "../admission/outcome.ts";
+import type { Outcome } from "../admission/outcome.ts";
 import { decodeReview, encodeReview, findUid } from "../admission/review.ts";
 import type { AdmissionAnswer, AdmissionRequest, DecodedReview } from "../admission/review.ts";
-import { validatePolicy } from "../admission/validate-policy.ts";
 import { readBody } from "./body.ts";
 import type { Body } from "./body.ts";
-import type { Within } from "./deadline.ts";
-import { withRoom } from "./with-room.ts";
-import type { AskForRoom } from "./with-room.ts";
 
 /** What is told of each answer, for metrics, the log and Events. */
 export interface Answered {
@@ -18,92 +11,98 @@ export interface Answered {
   readonly kind: string;
   readonly outcome: Outcome;
   /** patched, unchanged, audited, failed_open or denied. */
-  readonly result: string;
+  readonly result: Result;
   readonly seconds: number;
   readonly request: AdmissionRequest | undefined;
 }
 
-/** What the admission endpoints work with. */
-export interface AdmissionOptions {
-  /** Read for each request, so that a new policy is in force at once. */
-  readonly context: () => HandlerContext;
-  readonly policyKey: string;
-  /** Ends a decision that takes too long. */
-  readonly within: Within;
-  /** Asks for room on the storage; nobody is asked where it is left out. */
-  readonly room?: AskForRoom;
+/** What an answer comes to: as metrics and the log name it. */
+export type Result = "patched" | "unchanged" | "audited" | "failed_open" | "denied";
+
+/** A decision: what is answered, and what is told of it. */
+export interface Decided {
+  readonly answer: Omit<AdmissionAnswer, "uid">;
+  readonly outcome: Outcome;
+  readonly result: Result;
+}
+
+/** One way to decide reviews. Neither function throws or rejects. */
+export interface Decision {
+  /** At once where nothing has to be waited for: a promise for each request would cost as much as a rule. */
+  decide(request: AdmissionRequest, arrival: Arrival): Decided | Promise<Decided>;
+  /** What a body gets that could not be read. */
+  unreadable(review: Extract<DecodedReview, { kind: "unreadable" }>): Decided;
+}
+
+/** How a request came in. */
+export interface Arrival {
+  readonly url: string | undefined;
+  /** When its body had been read, in seconds of `clock`. */
+  readonly start: number;
+}
+
+/** A request, and where its answer goes. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** What answering works with, whatever is decided. */
+export interface AnswerOptions {
   readonly onAnswered: (answered: Answered) => void;
+  /** Told of connections that broke, and of a report that threw. */
+  readonly onError: (error: unknown) => void;
   /** Seconds from an arbitrary start, for durations. */
   readonly clock: () => number;
 }
 
-/** Answers POST /mutate: always 200 with an AdmissionReview that allows, whatever comes in. */
-export async function answerMutate(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: AdmissionOptions,
-): Promise<void> {
-  const body = await readBody(request);
-  const start = options.clock();
-  const decoded = decode(body);
-  if (decoded.kind !== "request") {
-    const failed = failedOpen(decoded.code, decoded.message);
-    send(response, answerOf(decoded.uid, failed));
-    options.onAnswered({
-      kind: "unknown",
-      outcome: failed.outcome,
-      result: "failed_open",
-      seconds: options.clock() - start,
-      request: undefined,
-    });
-    return;
+/**
+ * Reads a review, decides it, answers with status 200 and an AdmissionReview, and tells of it, whatever comes in. Never
+ * throws; a connection that breaks while its request is read has nobody to answer to.
+ */
+export function answerReview(exchange: Exchange, decision: Decision, options: AnswerOptions): void {
+  const { request, response } = exchange;
+  function onBroken(error: unknown): void {
+    options.onError(error);
+    // An answer that was given still reaches its reader.
+    if (!response.writableEnded) {
+      response.destroy();
+    }
   }
-  const decided = await decide(decoded.request, options);
-  // A snapshot that waits for room may take longer than any decision, and no other request.
-  const verdict =
-    decided.outcome.room === undefined ? decided : await withRoom(decided, { request, start, ...options });
-  send(response, answerOf(decoded.request.uid, verdict));
-  options.onAnswered({
-    kind: decoded.request.resource.resource,
-    outcome: verdict.outcome,
-    result: resultOf(verdict),
-    seconds: options.clock() - start,
-    request: decoded.request,
-  });
+  function onBody(body: Body): void {
+    try {
+      answerBody(body, exchange, decision, options)?.catch(onBroken);
+    } catch (error) {
+      onBroken(error);
+    }
+  }
+  readBody(request, { onBody, onBroken });
 }
 
-/** Answers POST /validate-policy: denies a policy ConfigMap that is not valid, with the line and the reason. */
-export async function answerValidatePolicy(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: AdmissionOptions,
-): Promise<void> {
-  const body = await readBody(request);
+/** A promise only where the decision has to wait for something. */
+function answerBody(
+  body: Body,
+  { request, response }: Exchange,
+  decision: Decision,
+  options: AnswerOptions,
+): Promise<void> | undefined {
   const start = options.clock();
-  const decoded = decode(body);
-  if (decoded.kind !== "request") {
-    send(response, {
-      uid: decoded.uid,
-      allowed: true,
-      warnings: [`snapshot-retainer: not checked, since ${decoded.message}`],
-    });
-    return;
+  const review = decode(body);
+  const read = review.kind === "request" ? review.request : undefined;
+  function conclude({ answer, outcome, result }: Decided): void {
+    send(response, { uid: review.kind === "request" ? review.request.uid : review.uid, ...answer });
+    const kind = read?.resource.resource ?? "unknown";
+    options.onAnswered({ kind, outcome, result, seconds: options.clock() - start, request: read });
   }
-  const verdict = validatePolicy(decoded.request, options.policyKey);
-  const { allowed, code, message } = verdict;
-  send(response, {
-    uid: decoded.request.uid,
-    allowed,
-    auditAnnotations: { code },
-    ...(message === undefined ? {} : { message }),
-  });
-  options.onAnswered({
-    kind: decoded.request.resource.resource,
-    outcome: { code },
-    result: allowed ? "unchanged" : "denied",
-    seconds: options.clock() - start,
-    request: decoded.request,
-  });
+  const decided =
+    review.kind === "request"
+      ? decision.decide(review.request, { url: request.url, start })
+      : decision.unreadable(review);
+  if (decided instanceof Promise) {
+    return decided.then(conclude);
+  }
+  conclude(decided);
+  return undefined;
 }
 
 /** Reads the review of a body; one that is too large is not even tried. */
@@ -118,60 +117,10 @@ function decode(body: Body): DecodedReview {
       };
 }
 
-async function decide(request: AdmissionRequest, options: AdmissionOptions): Promise<Verdict> {
-  try {
-    return await options.within(admit(request, options.context()), TOO_LATE);
-  } catch {
-    // `admit` answers for its rules itself: this is a bug outside them, and no reason to leave anybody waiting.
-    return failedOpen("internal_error", "of an internal error");
-  }
-}
-
-const TOO_LATE = failedOpen("lookup_failed", "the decision took too long");
-
-function failedOpen(code: Code, why: string): Verdict {
-  return {
-    outcome: unchanged(code, `snapshot-retainer: unchanged, since ${why}`),
-    patch: [],
-    audited: false,
-  };
-}
-
-function answerOf(uid: string, { outcome, patch, audited }: Verdict): AdmissionAnswer {
-  return {
-    uid,
-    allowed: true,
-    ...(audited ? {} : { patch }),
-    ...(outcome.warnings === undefined ? {} : { warnings: outcome.warnings.map(shorten) }),
-    auditAnnotations: { code: audited ? `audit:${outcome.code}` : outcome.code, ...outcome.audit },
-  };
-}
-
-/** The API server cuts a warning at 256 characters, in the middle of a word and without a sign. */
-function shorten(warning: string): string {
-  return warning.length <= 256 ? warning : `${warning.slice(0, 253)}...`;
-}
-
-const FAILURES: readonly string[] = [
-  "unreadable",
-  "lookup_failed",
-  "internal_error",
-  "too_large",
-  "no_policy",
-];
-
-function resultOf({ outcome, patch, audited }: Verdict): string {
-  if (audited) {
-    return "audited";
-  }
-  if (patch.length > 0) {
-    return "patched";
-  }
-  return FAILURES.includes(outcome.code) ? "failed_open" : "unchanged";
-}
-
 function send(response: ServerResponse, answer: AdmissionAnswer): void {
   const body = encodeReview(answer);
-  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
-  response.end(body);
+  const length = Buffer.byteLength(body);
+  response.writeHead(200, ["content-type", "application/json", "content-length", String(length)]);
+  // One byte a character, which nearly every answer has, is written without being encoded.
+  response.end(body, length === body.length ? "latin1" : "utf8");
 }

@@ -1,9 +1,20 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import express from "express";
 import type { Express } from "express";
-import { answerMutate, answerValidatePolicy } from "./admission.ts";
-import type { AdmissionOptions } from "./admission.ts";
+import { answerReview } from "./admission.ts";
+import type { AnswerOptions, Decision } from "./admission.ts";
 import { createDeadline } from "./deadline.ts";
+import { createMutation } from "./mutation.ts";
+import type { MutationOptions } from "./mutation.ts";
+import { createPolicyValidation } from "./policy-validation.ts";
+
+/** What the application works with. */
+export interface AppOptions extends AnswerOptions, Omit<MutationOptions, "within"> {
+  /** The key of the policy in its ConfigMap. */
+  readonly policyKey: string;
+  /** Longest that a decision may take before the request is allowed unchanged, in milliseconds. */
+  readonly deadlineMs: number;
+}
 
 /**
  * The HTTPS application; it does not listen. Every POST is answered with status 200 and an AdmissionReview. Mutations
@@ -11,33 +22,23 @@ import { createDeadline } from "./deadline.ts";
  */
 export function createApp(options: AppOptions): RequestListener {
   const within = createDeadline(options.deadlineMs, () => performance.now());
-  const inTime = { ...options, within };
-  const app = createExpress(inTime);
-  return (request, response) => {
+  const mutation = createMutation({ ...options, within });
+  const app = createExpress(createPolicyValidation(options.policyKey), options);
+  return (request: IncomingMessage, response: ServerResponse) => {
     if (request.method === "POST" && isPath(request.url, "/mutate")) {
-      void answer(answerMutate, { request, response }, inTime);
+      answerReview({ request, response }, mutation, options);
     } else {
       app(request, response);
     }
   };
 }
 
-/** What the application works with. */
-export interface AppOptions extends Omit<AdmissionOptions, "within"> {
-  /** Longest that a decision may take before the request is allowed unchanged, in milliseconds. */
-  readonly deadlineMs: number;
-  /** Told of connections that broke. */
-  readonly onError: (error: unknown) => void;
-}
-
-type InTime = AppOptions & AdmissionOptions;
-
-function createExpress(options: InTime): Express {
+function createExpress(validation: Decision, options: AnswerOptions): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
   app.post("/validate-policy", (request, response) => {
-    void answer(answerValidatePolicy, { request, response }, options);
+    answerReview({ request, response }, validation, options);
   });
   app.use((_request, response) => {
     response
@@ -46,30 +47,6 @@ function createExpress(options: InTime): Express {
       .send("snapshot-retainer answers POST /mutate and POST /validate-policy\n");
   });
   return app;
-}
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
-
-type Handler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: AdmissionOptions,
-) => Promise<void>;
-
-/** Never rejects: a connection that breaks while its request is read has nobody to answer to. */
-async function answer(handler: Handler, { request, response }: Exchange, options: InTime): Promise<void> {
-  try {
-    await handler(request, response, options);
-  } catch (error) {
-    options.onError(error);
-    // An answer that was given still reaches its reader.
-    if (!response.writableEnded) {
-      response.destroy();
-    }
-  }
 }
 
 /** The API server adds its timeout as a query. */

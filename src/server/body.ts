@@ -13,23 +13,25 @@ export interface Body {
   readonly complete: boolean;
 }
 
-/** Reads a request's body up to a limit; rejects when the connection breaks. */
-export async function readBody(request: IncomingMessage, limit = MAX_BODY): Promise<Body> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= limit || chunks.length === 0) {
-        chunks.push(chunk);
-      }
-    });
-    request.on("end", () => resolve({ text: textOf(chunks), complete: length <= limit }));
-    request.on("error", reject);
-    request.on("aborted", () =>
-      reject(new Error("the client closed the connection before its request was complete")),
-    );
+/** Who is told of a body, once: of all of it, or that the connection broke before. */
+export interface BodyReader {
+  readonly limit?: number;
+  readonly onBody: (body: Body) => void;
+  readonly onBroken: (error: Error) => void;
+}
+
+/** Reads a request's body up to a limit in bytes. Callbacks, since a promise for each request would cost more than reading. */
+export function readBody(request: IncomingMessage, { limit = MAX_BODY, onBody, onBroken }: BodyReader): void {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  request.on("data", (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= limit || chunks.length === 0) {
+      chunks.push(chunk);
+    }
   });
+  request.on("end", () => onBody({ text: textOf(chunks), complete: length <= limit }));
+  request.on("error", onBroken);
 }
 
 function textOf(chunks: readonly Buffer[]): string {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { Verdict } from "../admission/handler.ts";
 import type { RoomAnswer, RoomNeed } from "../admission/room-needed.ts";
 import { millisecondsOf } from "../policy/duration.ts";
@@ -10,7 +9,7 @@ export interface AskForRoom {
 
 /** How a request that waits for room came in. */
 export interface Waiting {
-  readonly request: Pick<IncomingMessage, "url">;
+  readonly url: string | undefined;
   /** When its body had been read, in seconds of `clock`. */
   readonly start: number;
   readonly clock: () => number;
@@ -24,13 +23,13 @@ const RESERVE_MS = 1_500;
  * Waits until there is room for the snapshot that a verdict is about, at most as long as the policy allows and the API
  * server has patience for. The verdict stays what it is; it says what became of the wait.
  */
-export async function withRoom(verdict: Verdict, { request, start, clock, room }: Waiting): Promise<Verdict> {
+export async function withRoom(verdict: Verdict, { url, start, clock, room }: Waiting): Promise<Verdict> {
   const need = verdict.outcome.room;
   if (need === undefined || room === undefined) {
     return verdict;
   }
   const asked = clock();
-  const patience = patienceOf(request.url) - RESERVE_MS - (asked - start) * 1000;
+  const patience = patienceOf(url) - RESERVE_MS - (asked - start) * 1000;
   const waitMs = Math.max(0, Math.min(need.waitMs, patience));
   const answer = await room.ask({ ...need, waitMs });
   return saying(verdict, need, { answer, waitedMs: Math.round((clock() - asked) * 1000) });

@@ -11,13 +11,14 @@ import { portOf } from "../../src/server/listen.ts";
 const LIMIT = 10;
 const bodies: Body[] = [];
 const server = createServer((incoming, response) => {
-  readBody(incoming, LIMIT).then(
-    (body) => {
+  readBody(incoming, {
+    limit: LIMIT,
+    onBody(body) {
       bodies.push(body);
       response.end();
     },
-    () => undefined,
-  );
+    onBroken: assert.ifError,
+  });
 });
 before(async () => {
   server.listen(0, "127.0.0.1");

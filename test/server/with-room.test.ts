@@ -25,7 +25,7 @@ async function waited(
   let now = 100 + decidedAfter;
   let waitMs: number | undefined;
   const found = await withRoom(verdict, {
-    request: { url },
+    url,
     start: 100,
     clock: () => now,
     room: {
@@ -83,7 +83,7 @@ describe("a snapshot waits for room", () => {
   }
 
   test("for nobody, where nobody needs it or nobody can be asked", async () => {
-    const waiting = { request: { url: "/mutate" }, start: 0, clock: () => 0 };
+    const waiting = { url: "/mutate", start: 0, clock: () => 0 };
     assert.equal(await withRoom(verdict, waiting), verdict);
     const content: Verdict = { ...verdict, outcome: { code: "labelled" } };
     assert.equal(await withRoom(content, waiting), content);
