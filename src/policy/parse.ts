@@ -41,7 +41,7 @@ export function parsePolicy(text: string): ParsedPolicy {
   if (!result.success) {
     return invalid(result.error.issues.flatMap((issue) => problemsOf(issue, document, lines, value)));
   }
-  const problems = duplicateNames(result.data, document, lines);
+  const problems = [...duplicateNames(result.data, document, lines), ...ages(result.data, document, lines)];
   return problems.length > 0 ? invalid(problems) : { kind: "policy", policy: result.data };
 }
 
@@ -176,4 +176,16 @@ function duplicateNames(
       return [{ ...locate(path, document, lines), path: formatPath(path), message }];
     }),
   );
+}
+
+function ages(
+  { minAge, maxAge }: RetentionPolicy,
+  document: Document.Parsed,
+  lines: LineCounter,
+): PolicyProblem[] {
+  if (minAge === undefined || maxAge === undefined || minAge <= maxAge) {
+    return [];
+  }
+  const message = "must not be more than maxAge: nothing is both kept for that long and gone before";
+  return [{ ...locate(["minAge"], document, lines), path: "minAge", message }];
 }

@@ -27,7 +27,7 @@ export function noticesOf(noticed: Noticed): PlanNotice[] {
     ...[...byVolume].flatMap(([volumeName, entries]) => volumeNotices(volumeName, entries)),
     ...noticed.entries.flatMap((entry) => snapshotNotices(entry, noticed.now)),
     ...notBelieved(noticed),
-  ];
+  ].toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 /** `entries`: newest first. */

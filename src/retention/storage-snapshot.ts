@@ -50,7 +50,10 @@ export function storageSnapshots(relations: Relations, policy: RetentionPolicy):
     drafts.set(draft.key, before === undefined ? draft : merge(before, draft));
   }
   // Where a DataUpload has a snapshot on record, that one speaks.
-  for (const draft of [...recorded(relations, policy), ...vanished(relations, policy)]) {
+  for (const draft of [
+    ...byDraftName(recorded(relations, policy)),
+    ...byDraftName(vanished(relations, policy)),
+  ]) {
     if (!drafts.has(draft.key)) drafts.set(draft.key, draft);
   }
   return believedOnce([...drafts.values()].map((draft) => complete(draft, relations)).toSorted(newestFirst));
@@ -188,7 +191,7 @@ function merge(a: Draft, b: Draft): Draft {
     ...second,
     ...first,
     content,
-    original: first.original ?? second.original,
+    original: byObjectName(a.original, b.original),
     originalSnapshot: first.originalSnapshot ?? second.originalSnapshot,
     groupMember: first.groupMember === true || second.groupMember === true,
   };
@@ -202,10 +205,18 @@ function preferred(
   if (a === undefined || b === undefined) {
     return a ?? b;
   }
-  if (isRetained(a) !== isRetained(b)) {
-    return isRetained(a) ? a : b;
+  return isRetained(a) === isRetained(b) ? byObjectName(a, b) : [a, b].find(isRetained);
+}
+
+function byObjectName<T extends VolumeSnapshotContent>(a: T | undefined, b: T | undefined): T | undefined {
+  if (a === undefined || b === undefined) {
+    return a ?? b;
   }
   return (a.metadata.name ?? "") <= (b.metadata.name ?? "") ? a : b;
+}
+
+function byDraftName(drafts: Iterable<Draft>): Draft[] {
+  return [...drafts].toSorted((a, b) => compare(a.name ?? "", b.name ?? ""));
 }
 
 function complete(draft: Draft, relations: Relations): StorageSnapshot {

@@ -46,6 +46,22 @@ const invalid: Record<string, readonly [text: string, ...sentences: string[]]> =
     aPolicyText("mode: &a audit", "volumeName: *a"),
     "line 4: the alias *a is not allowed: write the value out",
   ],
+  "a duration without a unit": [
+    aPolicyText("waitForRoom: '5'"),
+    'line 3: waitForRoom: is not a duration such as "5s", "1m30s", "72h" or "14d", found "5"',
+  ],
+  "ages that contradict each other": [
+    aPolicyText("maxAge: 1d", "minAge: 36h"),
+    "line 4: minAge: must not be more than maxAge: nothing is both kept for that long and gone before",
+  ],
+  "no deletions at all": [
+    aPolicyText("deletionsPerMinute: 0"),
+    "line 3: deletionsPerMinute: must be 1 or more; mode: paused stops deletions, found 0",
+  ],
+  "a bucket that is no number": [
+    aPolicyText("keep: { daily: -1 }"),
+    "line 3: keep.daily: must be 0 or more, found -1",
+  ],
   "an unknown field": [aPolicyText("snapshotToRetain: 3"), "line 3: snapshotToRetain: unknown field"],
   "an unknown field of a rule": [
     aPolicyText("rules:", "  - name: a", "    snapshotsToRetain: 1", "    when:", "      driver: x.io"),
@@ -181,6 +197,9 @@ describe("parsePolicy takes", () => {
         volumeName: "namespacedName",
         rules: [],
         ceilings: { drivers: {}, storageClasses: {} },
+        waitForRoom: 5_000,
+        keepAtLeastOne: true,
+        deletionsPerMinute: 60,
         velero: { namespaces: ["velero"] },
         dataMovers: { accounts: [] },
         snapshotAssociatedObjects: [],
@@ -202,6 +221,12 @@ describe("parsePolicy takes", () => {
         "ceilings: { drivers: { a.io: 2 }, storageClasses: { fast: 0 } }",
         "velero: { namespaces: [velero, velero-2], accounts: ['system:serviceaccount:velero:*'] }",
         "dataMovers: { accounts: ['mover-*'] }",
+        "waitForRoom: 1m30s",
+        "keepAtLeastOne: false",
+        "maxAge: 90d",
+        "minAge: 12h",
+        "keep: { daily: 7, monthly: 12 }",
+        "deletionsPerMinute: 5",
         ...sao,
         "    namespaces: [acme]",
         "    group: acme.io",
@@ -219,6 +244,17 @@ describe("parsePolicy takes", () => {
       schedules: ["nightly"],
     });
     assert.deepEqual(policy.ceilings, { drivers: { "a.io": 2 }, storageClasses: { fast: 0 } });
+    const { waitForRoom, maxAge, minAge, keep } = policy;
+    const hour = 3_600_000;
+    assert.deepEqual(
+      { waitForRoom, maxAge, minAge, keep },
+      {
+        waitForRoom: 90_000,
+        maxAge: 90 * 24 * hour,
+        minAge: 12 * hour,
+        keep: { hourly: 0, daily: 7, weekly: 0, monthly: 12 },
+      },
+    );
     assert.equal(policy.snapshotAssociatedObjects[0]?.version, "v2");
   });
 
@@ -256,6 +292,9 @@ describe("parsePolicy never throws", () => {
           "velero",
           "dataMovers",
           "snapshotAssociatedObjects",
+          "waitForRoom",
+          "minAge",
+          "keep",
           "x",
         ),
         fc.json(),

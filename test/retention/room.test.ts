@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { World } from "../../src/retention/world.ts";
+import { aWorld, claimed, msAgo, planOf, reservation, retained, taken, taking } from "../builders/world.ts";
+
+const two = [retained("s1", "2d"), retained("s2", "1d")];
+const pinned = { labels: { "snapshot-retainer.io/pin": "true" } };
+const going = {
+  deletionPolicy: "Delete",
+  labels: { "snapshot-retainer.io/released": "making_room" },
+  content: { metadata: { deletionTimestamp: "2026-11-24T11:59:59Z" } },
+};
+const asked = [reservation("1s"), claimed()];
+
+interface Case {
+  readonly world: readonly Partial<World>[];
+  readonly policy?: Parameters<typeof planOf>[1];
+  readonly want: string;
+  readonly reason: RegExp;
+}
+
+const cases: Record<string, Case> = {
+  "is granted while there is a place": {
+    world: [...two, ...asked],
+    want: "granted",
+    reason: /^2 of 3 places are taken \(the policy's snapshotsToRetain\)$/,
+  },
+  "is granted to a volume without snapshots": { world: asked, want: "granted", reason: /^0 of 3/ },
+  "waits while the oldest is being freed": {
+    world: [...two, ...asked],
+    policy: { snapshotsToRetain: 2 },
+    want: "wait",
+    reason: /^1 of 2 snapshots are being freed$/,
+  },
+  "waits until what is being freed is gone": {
+    world: [retained("s1", "2d", going), retained("s2", "1d"), ...asked],
+    policy: { snapshotsToRetain: 2 },
+    want: "wait",
+    reason: /being freed/,
+  },
+  "waits for the only one at a number of 1": {
+    world: [retained("s1", "2d"), ...asked],
+    policy: { snapshotsToRetain: 1 },
+    want: "wait",
+    reason: /being freed/,
+  },
+  "counts what failed until it is gone": {
+    world: [retained("s1", "2d"), taken({ name: "s2", age: "3m", upload: "Failed" }), ...asked],
+    policy: { snapshotsToRetain: 2 },
+    want: "wait",
+    reason: /being freed/,
+  },
+  "does not count what is left to Velero": {
+    world: [
+      retained("s1", "2d"),
+      taken({ name: "s2", age: "3m", upload: null, deletionPolicy: "Delete" }),
+      ...asked,
+    ],
+    policy: { snapshotsToRetain: 2 },
+    want: "granted",
+    reason: /^1 of 2/,
+  },
+  "is none where all are pinned": {
+    world: [retained("s1", "2d", pinned), retained("s2", "1d", pinned), ...asked],
+    policy: { snapshotsToRetain: 2 },
+    want: "none",
+    reason: /^2 of 2 places are taken \(.*\): pinned by the label snapshot-retainer.io\/pin$/,
+  },
+  "is none while the mode is paused": {
+    world: [...two, ...asked],
+    policy: { snapshotsToRetain: 2, mode: "paused" },
+    want: "none",
+    reason: /paused/,
+  },
+  "is none while the budget is used up": {
+    world: [...two, { freedAt: [msAgo("1s")] }, ...asked],
+    policy: { snapshotsToRetain: 2, deletionsPerMinute: 1 },
+    want: "none",
+    reason: /deletionsPerMinute is used up/,
+  },
+  "is none where those on their way fill the number": {
+    world: [taken({ name: "s3", age: "5m", upload: "InProgress", backup: "InProgress" }), ...asked],
+    policy: { snapshotsToRetain: 1 },
+    want: "none",
+    reason: /its data is being copied/,
+  },
+  "counts by the volume on the storage for the ceiling": {
+    world: [retained("l1", "2d", { pvc: "logs" }), ...asked],
+    policy: { ceilings: { drivers: { "rbd.csi.ceph.com": 1 } } },
+    want: "wait",
+    reason: /being freed/,
+  },
+  "is granted where the storage's volume is another one": {
+    world: [retained("l1", "2d", { volumeHandle: "vol-2" }), ...asked],
+    policy: { ceilings: { drivers: { "rbd.csi.ceph.com": 1 } } },
+    want: "granted",
+    reason: /^1 of 3/,
+  },
+  "at a number of 0 asks the ceiling alone": {
+    world: [...asked],
+    policy: { snapshotsToRetain: 0 },
+    want: "granted",
+    reason: /ceiling of rbd/,
+  },
+  "of a volume of which nothing is known is granted by the number": {
+    world: [reservation("1s")],
+    want: "granted",
+    reason: /^0 of 3/,
+  },
+  "is used up when the snapshot has come": {
+    world: [...two, taking("new", "0s"), ...asked],
+    want: "consumed",
+    reason: /has come/,
+  },
+  "is used up when the snapshot came in the same second": {
+    world: [...two, taking("new", "2s"), ...asked],
+    want: "consumed",
+    reason: /has come/,
+  },
+  "is not used up by one that was taken before": {
+    world: [retained("s1", "2d"), taking("other", "1m"), ...asked],
+    want: "granted",
+    reason: /^2 of 3/,
+  },
+  "is not used up by another volume's": {
+    world: [taking("other", "0s", { pvc: "logs", volumeHandle: "vol-2" }), ...asked],
+    want: "granted",
+    reason: /^0 of 3/,
+  },
+  "lapses after a minute": {
+    world: [...two, reservation("61s"), claimed()],
+    want: "lapsed",
+    reason: /never came/,
+  },
+};
+
+describe("room", () => {
+  for (const [name, { world, policy, want, reason }] of Object.entries(cases)) {
+    test(name, () => {
+      const [answer] = planOf(aWorld(...world), policy).room;
+      assert.equal(answer?.answer, want);
+      assert.match(answer.reason, reason);
+      assert.equal(answer.reservation.holder, "holder-1");
+    });
+  }
+
+  test("is not spoken of in audit", () => {
+    assert.deepEqual(planOf(aWorld(...asked), { mode: "audit" }).room, []);
+  });
+
+  test("that lapsed lets nothing go", () => {
+    const world = aWorld(...two, reservation("61s"), claimed());
+    assert.deepEqual(planOf(world, { snapshotsToRetain: 2 }).actions, []);
+  });
+
+  test("is made in its own volume alone, and first", () => {
+    const world = aWorld(...two, retained("l1", "9d", { pvc: "logs", volumeHandle: "vol-2" }), ...asked);
+    const plan = planOf(world, { snapshotsToRetain: 2 });
+    assert.deepEqual(
+      plan.actions.map((action) => [action.kind, action.key, action.kind === "free" && action.makesRoom]),
+      [["free", "s1", true]],
+    );
+  });
+});
