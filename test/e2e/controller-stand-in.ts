@@ -57,7 +57,8 @@ export async function startControllerStandIn(api: Api): Promise<ControllerStandI
       const text = given.startsWith(`${holder} `) ? undefined : answering(lease);
       if (text !== undefined) {
         const annotations = { "snapshot-retainer.io/room-answer": `${holder} ${text}` };
-        await api.patch(lease, { metadata: { annotations } });
+        // One that a test removed at this moment needs no answer.
+        await api.patch(lease, { metadata: { annotations } }).catch(unlessGone);
       }
     }
   }
@@ -77,7 +78,7 @@ export async function startControllerStandIn(api: Api): Promise<ControllerStandI
     requests,
     async forget() {
       for (const lease of await requests()) {
-        await api.remove(lease);
+        await api.remove(lease).catch(unlessGone);
       }
     },
     async stop() {
@@ -92,15 +93,15 @@ function aLease(name: string): Ref {
   return { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace: NAMESPACE } };
 }
 
-async function put(api: Api, lease: Ref & { readonly spec: object }): Promise<void> {
-  try {
-    await api.patch(lease, { spec: lease.spec });
-  } catch (error) {
-    if (!(error instanceof Refused && error.status === 404)) {
-      throw error;
-    }
-    await api.create(lease);
+function unlessGone(error: unknown): void {
+  if (!(error instanceof Refused && error.status === 404)) {
+    throw error;
   }
+}
+
+async function put(api: Api, lease: Ref & { readonly spec: object }): Promise<void> {
+  const there = await api.find(lease);
+  await (there === undefined ? api.create(lease) : api.patch(lease, { spec: lease.spec }));
 }
 
 async function repeat(signal: AbortSignal, ms: number, work: () => Promise<void>): Promise<void> {
