@@ -6,11 +6,11 @@ import type { DriverOptions, StorageArray } from "../cluster/storage-array.ts";
 import { startVelero } from "../cluster/velero.ts";
 import type { Velero, VeleroOptions } from "../cluster/velero.ts";
 import { createApi } from "./api.ts";
-import type { Api } from "./api.ts";
+import type { Api, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { installProduct } from "./product.ts";
 import type { Product } from "./product.ts";
-import { createVolume, snapshotsOf, takenOf } from "./real-velero.ts";
+import { createVolume, snapshotsOf, takenOf, uploadsOf } from "./real-velero.ts";
 import type { Volume, VolumeOptions } from "./real-velero.ts";
 
 /** Everything that a test of retention needs: the real Velero, the webhook, the controller, and arrays to look at. */
@@ -41,6 +41,9 @@ export interface BedOptions {
   /** Further installations of Velero, each with a namespace of its own. */
   readonly others?: readonly VeleroOptions[];
 }
+
+/** Long enough for a step of Velero's on a machine that has other work, too. */
+export const PATIENCE_MS = 120_000;
 
 /** What the tests of retention need to have been built, or why they are skipped. */
 export const available = await availableBinaries("all");
@@ -126,5 +129,21 @@ export async function holds(volume: BedVolume, ...numbers: number[]): Promise<vo
         numbers,
       );
     },
+    PATIENCE_MS,
+  );
+}
+
+/** The only upload of a Backup, when it has come to one of these phases; "" is the first one. */
+export async function uploadIn({ api }: Bed, backup: string, ...phases: string[]): Promise<Stored> {
+  return eventually(
+    `the upload of ${backup} is ${phases.join(" or ")}`,
+    async () => {
+      const [upload] = await uploadsOf(api, backup);
+      const { phase = "" } = upload?.status ?? {};
+      assert.ok(typeof phase === "string" && phases.includes(phase));
+      assert.ok(upload);
+      return upload;
+    },
+    PATIENCE_MS,
   );
 }
