@@ -18,6 +18,8 @@ const FLOOR = { lineCoverage: 95, branchCoverage: 90, functionCoverage: 95 };
 const DECIDING = [
   "src/admission/**/*.ts",
   "src/policy/**/*.ts",
+  "src/retention/**/*.ts",
+  "src/plan/**/*.ts",
   "src/review/**/*.ts",
   "certs/issue.ts",
   "certs/rotation.ts",

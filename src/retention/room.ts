@@ -1,5 +1,6 @@
 import type { HeldReason } from "./reasons.ts";
 import { KEPT_REASONS, HELD_REASONS } from "./reasons.ts";
+import { storedVolumeOf } from "./snapshot-facts.ts";
 import { storedKeyOf } from "./storage-snapshot.ts";
 import type { Decision, Entry, Place } from "./entry.ts";
 import type { LimitsOf } from "./facts.ts";
@@ -55,8 +56,7 @@ function stateOf(reservation: Reservation, entries: readonly Entry[], now: numbe
 
 function placeOf(reservation: Reservation, relations: Relations, limitsOf: LimitsOf): Place {
   const { volume, volumeName, backup } = reservation;
-  const claim = relations.claim(volume.namespace, volume.name);
-  const stored = relations.volume(claim?.spec?.volumeName ?? "")?.spec?.csi;
+  const stored = storedVolumeOf(relations.claim(volume.namespace, volume.name), relations);
   const limits = limitsOf({ volume, volumeName, backup, upload: undefined }, stored?.driver);
   return { volumeName, limits, stored: storedKeyOf(stored?.driver, stored?.volumeHandle, volumeName) };
 }

@@ -40,13 +40,22 @@ function handleOfClaim({ identity, content, vanished }: Draft, relations: Relati
   const claim = relations.claim(namespace, name);
   const until = content ?? vanished ?? identity.upload;
   return claim !== undefined && (until === undefined || existedAt(claim, until.metadata.creationTimestamp))
-    ? storedVolumeOf(claim, relations)
+    ? storedVolumeOf(claim, relations)?.volumeHandle
     : undefined;
 }
 
 /** The volume of a claim, as the storage knows it. */
-export function storedVolumeOf(claim: PersistentVolumeClaim, relations: Relations): string | undefined {
-  return relations.volume(claim.spec?.volumeName ?? "")?.spec?.csi?.volumeHandle;
+export function storedVolumeOf(
+  claim: PersistentVolumeClaim | undefined,
+  relations: Relations,
+): { readonly driver: string; readonly volumeHandle: string } | undefined {
+  return relations.volume(claim?.spec?.volumeName ?? "")?.spec?.csi ?? undefined;
+}
+
+/** The driver of a snapshot, that of its volume while it has no content. */
+export function driverOf({ driver, identity }: Draft, relations: Relations): string | undefined {
+  const { namespace = "", name } = identity.volume;
+  return driver ?? storedVolumeOf(relations.claim(namespace, name), relations)?.driver;
 }
 
 function existedAt({ metadata }: PersistentVolumeClaim, time: string | null | undefined): boolean {

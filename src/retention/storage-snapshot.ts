@@ -8,7 +8,7 @@ import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./object
 import { movedSnapshotOf, recordOf, releasedAs } from "./record.ts";
 import { handleOf } from "./relations.ts";
 import type { Relations } from "./relations.ts";
-import { timesOf, volumeHandleOf } from "./snapshot-facts.ts";
+import { driverOf, timesOf, volumeHandleOf } from "./snapshot-facts.ts";
 
 /** One snapshot on the storage, with all objects that stand for it. */
 export interface StorageSnapshot {
@@ -221,15 +221,16 @@ function byDraftName(drafts: Iterable<Draft>): Draft[] {
 
 function complete(draft: Draft, relations: Relations): StorageSnapshot {
   const { key, identity, content, original, originalSnapshot } = draft;
+  const driver = driverOf(draft, relations);
   const volumeHandle = volumeHandleOf(draft, relations);
   return {
     key,
     identity,
     name: draft.name ?? (content ?? original ?? originalSnapshot)?.metadata.name ?? "",
-    driver: draft.driver,
+    driver,
     handle: draft.handle,
     volumeHandle,
-    stored: storedKeyOf(draft.driver, volumeHandle, identity.volumeName),
+    stored: storedKeyOf(driver, volumeHandle, identity.volumeName),
     content,
     original,
     originalSnapshot,

@@ -43,7 +43,7 @@ export function volumePlanOf(
   const { number } = entries
     .map(({ limits }) => limits)
     .reduce((best, limits) => (limits.number.number > best.number.number ? limits : best));
-  const { ceiling } = newest.limits;
+  const ceiling = entries.find(({ limits }) => limits.ceiling !== undefined)?.limits.ceiling;
   return {
     volumeName: newest.snapshot.identity.volumeName,
     volume: newest.snapshot.identity.volume,

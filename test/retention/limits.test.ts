@@ -179,6 +179,11 @@ testPlans("the ceiling", {
     want: { s1: overCeiling, s2: within, s3: within },
     actions: ["free s1"],
   },
+  "counts a VolumeSnapshot that has no content yet by the volume of its PVC": {
+    world: [...two, { ...taking("s3", "1m"), contents: [] }, claimed()],
+    policy: ceiling,
+    want: { s1: overCeiling, s2: within, "velero-s3": "kept being_taken" },
+  },
   "counts by the volume on the storage": {
     world: [...two, retained("s3", "1h", { volumeHandle: "vol-2" }), claimed()],
     policy: ceiling,
