@@ -104,6 +104,10 @@ async function step(state: State, options: ElectorOptions): Promise<number> {
       await endTerm(state, options, decided.reason);
       return 0;
     case "acquire":
+      // Told to stop while the last term's work ended: no new one begins.
+      if (options.stop.aborted) return 0;
+      await write(state, options, lease, decided);
+      return RENEW_MS;
     case "renew":
       await write(state, options, lease, decided);
       return RENEW_MS;
