@@ -6,11 +6,13 @@ import { CODES } from "../../src/admission/outcome.ts";
 import { createControllerMetrics } from "../../src/controller/metrics.ts";
 import { DRIVER_CEILINGS, UNKNOWN_DRIVER_CEILING } from "../../src/policy/driver-ceilings.ts";
 import { RetentionPolicy } from "../../src/policy/schema.ts";
+import { GOING_REASONS, HELD_REASONS, KEPT_REASONS } from "../../src/retention/reasons.ts";
 
 /** The documents with tables that are written by this program, and the tables by their names in them. */
 const REFERENCES: ReadonlyMap<string, Readonly<Record<string, () => string | Promise<string>>>> = new Map([
   ["docs/policy.md", { fields: describeFields, ceilings: describeCeilings }],
   ["docs/admission.md", { codes: describeCodes }],
+  ["docs/retention.md", { "reasons to stay": describeKept, "reasons to go": describeGoing }],
   ["docs/metrics.md", { controller: describeControllerMetrics }],
 ]);
 
@@ -59,6 +61,21 @@ const LABELS: Readonly<Record<string, string>> = {
   snapshot_retainer_room_requests_total: "answer",
   snapshot_retainer_retained_snapshots: "driver",
 };
+
+function describeKept(): string {
+  return describeReasons({ ...KEPT_REASONS, ...HELD_REASONS });
+}
+
+function describeGoing(): string {
+  return describeReasons(GOING_REASONS);
+}
+
+function describeReasons(reasons: Readonly<Record<string, string>>): string {
+  return table(
+    ["Reason", "Meaning"],
+    Object.entries(reasons).map(([reason, meaning]) => [`\`${reason}\``, meaning]),
+  );
+}
 
 function describeCeilings(): string {
   return table(
