@@ -121,7 +121,7 @@ function hasLabels(object: unknown, wanted: Readonly<Record<string, string>>): b
 
 function bind<T extends Editable, R>(rule: Rule<T, R>): Bound {
   return (raw, context) => {
-    const request = readRequest(rule.schema, raw, context);
+    const request = readRequest(rule, raw, context);
     function decide(related: R): Verdict {
       return conclude(rule.decide(request, related, context), request.object, context.policy);
     }

@@ -18,21 +18,23 @@ import type { Signer } from "./signer.ts";
  * - what tells a deployer (Helm, Argo CD, Flux) that it owns the object and may prune it;
  * - that the object came from a restore, which is not true of a clone.
  */
-const MUST_NOT_TRAVEL: readonly RegExp[] = [
-  /^snapshot\.storage\.kubernetes\.io\//,
-  /^app\.kubernetes\.io\/managed-by$/,
-  /^argocd\.argoproj\.io\/instance$/,
-  /^(kustomize|helm)\.toolkit\.fluxcd\.io\//,
-  /^velero\.io\/restore-(name|uid)$/,
-];
+const MUST_NOT_TRAVEL = new RegExp(
+  [
+    /^snapshot\.storage\.kubernetes\.io\//,
+    /^app\.kubernetes\.io\/managed-by$/,
+    /^argocd\.argoproj\.io\/instance$/,
+    /^(kustomize|helm)\.toolkit\.fluxcd\.io\//,
+    /^velero\.io\/restore-(name|uid)$/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+);
 
 /** The labels of an original that its clones inherit, beside those that identify the snapshot. */
 export function inheritableLabels(labels: StringMap | null | undefined): StringMap {
   const reserved: readonly string[] = RESERVED_LABELS;
   return Object.fromEntries(
-    Object.entries(labels ?? {}).filter(
-      ([key]) => !reserved.includes(key) && !MUST_NOT_TRAVEL.some((pattern) => pattern.test(key)),
-    ),
+    Object.entries(labels ?? {}).filter(([key]) => !reserved.includes(key) && !MUST_NOT_TRAVEL.test(key)),
   );
 }
 
@@ -56,15 +58,15 @@ export function inheritanceOf(kind: string, sources: InheritanceSources): Inheri
   const documents = [dataUpload, annotation, original?.inherited].filter(
     (document) => document?.alias === first.alias,
   );
-  const ofKind = documents.filter((document) => document?.kind === kind);
-  const entries = [...ofKind.map((document) => document?.labels), living(kind, original)].flatMap((labels) =>
-    Object.entries(labels ?? {}),
-  );
+  let labels: StringMap = {};
+  for (const document of documents) {
+    labels = document?.kind === kind ? { ...labels, ...document.labels } : labels;
+  }
   return {
     ...first,
     kind,
     ...snapshotIn(documents),
-    labels: inheritableLabels(Object.fromEntries(entries)),
+    labels: inheritableLabels({ ...labels, ...living(kind, original) }),
   };
 }
 
@@ -76,6 +78,9 @@ function snapshotIn(documents: readonly (Inherited | undefined)[]): Pick<Inherit
     .reduce<Inherited["snapshot"]>((all, known) => ({ ...all, ...known }), undefined);
   return snapshot === undefined ? {} : { snapshot };
 }
+
+const WITHOUT_LABELS = without(RESERVED_LABELS);
+const WITHOUT_ANNOTATIONS = without(RESERVED_ANNOTATIONS);
 
 /**
  * The edits that give a clone, or an original, the labels and the document of an inheritance. All other reserved
@@ -90,12 +95,12 @@ export function editsOf(inherited: Inherited, signer: Signer): Edits {
   return {
     labels: {
       ...Object.fromEntries(others),
-      ...without(RESERVED_LABELS),
+      ...WITHOUT_LABELS,
       ...identityLabels(inherited),
       ...(onContent ? backupLabel(inherited) : {}),
     },
     annotations: {
-      ...without(RESERVED_ANNOTATIONS),
+      ...WITHOUT_ANNOTATIONS,
       [INHERITED_ANNOTATION]: writeInherited(inherited, signer),
     },
   };

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { ALIAS_LABEL, BACKUP_NAME_LABEL, INHERITED_ANNOTATION, VOLUME_NAME_LABEL } from "../kube/keys.ts";
 import { toLabelValue } from "../kube/label-value.ts";
+import { isObject, isOptionalText, isStringMap } from "../kube/object-checks.ts";
+import type { JsonObject } from "../kube/object-checks.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { Metadata, StringMap } from "../kube/objects.ts";
 import type { Signer } from "./signer.ts";
@@ -17,6 +19,7 @@ const Stored = z.object({
   handle: z.string().optional(),
   volumeHandle: z.string().optional(),
 });
+type Stored = z.infer<typeof Stored>;
 
 /**
  * What a clone inherits from its original. It travels as an annotation, since Velero's exposer copies
@@ -47,8 +50,18 @@ const MAX_LENGTH = 16 * 1024;
 
 /** The annotation's text: JSON with a signature over everything else in it. */
 export function writeInherited(inherited: Inherited, signer: Signer): string {
-  const fitting = ordered(fit(inherited));
-  return JSON.stringify({ ...fitting, signature: signer.sign(canonical(fitting)) });
+  const whole = ordered(inherited);
+  const text = JSON.stringify(whole);
+  return text.length > MAX_LENGTH ? sign(ordered(fit(whole)), signer) : signed(text, whole, signer);
+}
+
+function sign(document: Inherited, signer: Signer): string {
+  return signed(JSON.stringify(document), document, signer);
+}
+
+// The signature at the end of what is written out already: writing it out again would take as long as signing it.
+function signed(text: string, document: Inherited, signer: Signer): string {
+  return `${text.slice(0, -1)},"signature":${JSON.stringify(signer.sign(canonical(document)))}}`;
 }
 
 /** What an annotation says, if we wrote it and nobody changed it since; else undefined. Never throws. */
@@ -57,20 +70,66 @@ export function readInherited(metadata: Metadata | undefined, signer: Signer): I
   return text === undefined || text.length > 2 * MAX_LENGTH ? undefined : parseInherited(text, signer);
 }
 
+// A rule reads a clone's document while it gathers, and again when it decides.
+const lastRead = new WeakMap<Signer, { readonly text: string; readonly inherited: Inherited | undefined }>();
+
 /** The same for a text from anywhere. */
 export function parseInherited(text: string, signer: Signer): Inherited | undefined {
+  const last = lastRead.get(signer);
+  if (last?.text === text) {
+    return last.inherited;
+  }
+  const inherited = parse(text, signer);
+  lastRead.set(signer, { text, inherited });
+  return inherited;
+}
+
+function parse(text: string, signer: Signer): Inherited | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const parsed = Signed.safeParse(value);
-  if (!parsed.success) {
+  const read = isSigned(value) ? value : Signed.safeParse(value).data;
+  if (read === undefined) {
     return undefined;
   }
-  const { signature, ...inherited } = parsed.data;
-  return signer.verify(canonical(inherited), signature) ? inherited : undefined;
+  const inherited = ordered(read);
+  return signer.verify(canonical(inherited), read.signature) ? inherited : undefined;
+}
+
+/** As in object-checks.ts: what the schema takes; all else is left to the schema. */
+function isSigned(value: unknown): value is z.infer<typeof Signed> {
+  return (
+    isObject(value) &&
+    value["version"] === 1 &&
+    typeof value["kind"] === "string" &&
+    typeof value["alias"] === "string" &&
+    typeof value["volumeName"] === "string" &&
+    typeof value["signature"] === "string" &&
+    isStringMap(value["labels"]) &&
+    isObject(value["volume"]) &&
+    isVolume(value["volume"]) &&
+    isAbsentOr(value["backup"], isBackupName) &&
+    isAbsentOr(value["snapshot"], isStored)
+  );
+}
+
+function isAbsentOr(value: unknown, check: (found: JsonObject) => boolean): boolean {
+  return value === undefined || (isObject(value) && check(value));
+}
+
+function isVolume({ namespace, name }: JsonObject): boolean {
+  return isOptionalText(namespace) && typeof name === "string";
+}
+
+function isBackupName({ namespace, name }: JsonObject): boolean {
+  return typeof namespace === "string" && typeof name === "string";
+}
+
+function isStored({ driver, handle, volumeHandle }: JsonObject): boolean {
+  return typeof driver === "string" && isOptionalText(handle) && isOptionalText(volumeHandle);
 }
 
 /** The labels that identify a snapshot on any of its objects. */
@@ -112,18 +171,27 @@ function storageIdentity({ driver, handle, volumeHandle }: NonNullable<Inherited
   return volumeHandle === undefined ? identity : [...identity, volumeHandle];
 }
 
-// One order of keys: else a second pass, which reads what the first wrote, would write another text.
+// One order of keys, and no others: else a second pass, which reads what the first wrote, would write another text.
 function ordered(inherited: Inherited): Inherited {
   const { version, kind, alias, volumeName, volume, backup, snapshot, labels } = inherited;
+  const { namespace, name } = volume;
   return {
     version,
     kind,
     alias,
     volumeName,
-    volume,
-    ...(backup && { backup }),
-    ...(snapshot && { snapshot: Stored.parse(snapshot) }),
+    volume: namespace === undefined ? { name } : { namespace, name },
+    ...(backup && { backup: { namespace: backup.namespace, name: backup.name } }),
+    ...(snapshot && { snapshot: stored(snapshot) }),
     labels,
+  };
+}
+
+function stored({ driver, handle, volumeHandle }: Stored): Stored {
+  return {
+    driver,
+    ...(handle === undefined ? {} : { handle }),
+    ...(volumeHandle === undefined ? {} : { volumeHandle }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** A key as a part of a JSON Pointer (RFC 6901). */
 export function escapePointer(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
+  const text = key.includes("~") ? key.replaceAll("~", "~0") : key;
+  return text.includes("/") ? text.replaceAll("/", "~1") : text;
 }
 
 /** The non-empty text that a JSON Pointer leads to in a value parsed from JSON; undefined where there is none. */

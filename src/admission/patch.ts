@@ -19,7 +19,7 @@ export interface Editable {
     readonly labels?: StringMap | null | undefined;
     readonly annotations?: StringMap | null | undefined;
   };
-  readonly spec?: object | null | undefined;
+  readonly spec?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /**
@@ -36,19 +36,24 @@ export function patchFor(object: Editable, edits: Edits): PatchOperation[] {
 
 function mapOperations(
   path: string,
-  current: object | null | undefined,
+  current: Readonly<Record<string, unknown>> | null | undefined,
   edits: Readonly<Record<string, unknown>> | undefined,
 ): PatchOperation[] {
   if (edits === undefined) {
     return [];
   }
-  const found = new Map<string, unknown>(Object.entries(current ?? {}));
-  const changed = Object.entries(edits).filter(([key, value]) => found.get(key) !== value);
   if (current === null || current === undefined) {
-    const wanted = Object.fromEntries(changed);
-    return changed.length === 0 ? [] : [{ op: "add", path, value: wanted }];
+    const wanted = Object.entries(edits).filter(([, value]) => value !== undefined);
+    return wanted.length === 0 ? [] : [{ op: "add", path, value: Object.fromEntries(wanted) }];
   }
-  return changed.map(([key, value]) => operation(`${path}/${escapePointer(key)}`, found.has(key), value));
+  const operations: PatchOperation[] = [];
+  for (const key of Object.keys(edits)) {
+    const exists = Object.hasOwn(current, key);
+    if ((exists ? current[key] : undefined) !== edits[key]) {
+      operations.push(operation(`${path}/${escapePointer(key)}`, exists, edits[key]));
+    }
+  }
+  return operations;
 }
 
 function operation(path: string, exists: boolean, value: unknown): PatchOperation {

@@ -1,7 +1,6 @@
-import type { z } from "zod";
 import { accountOf } from "./accounts.ts";
 import type { AdmissionRequest } from "./review.ts";
-import type { Request, Surroundings } from "./rule.ts";
+import type { Request, Rule, Surroundings } from "./rule.ts";
 
 /** Thrown for an object that does not have the shape of its kind; says where and what. */
 export class UnreadableObject extends Error {
@@ -10,7 +9,7 @@ export class UnreadableObject extends Error {
 
 /** A request with its objects parsed and its account sorted; throws `UnreadableObject`. */
 export function readRequest<T>(
-  schema: z.ZodType<T>,
+  reader: Reader<T>,
   raw: AdmissionRequest,
   context: Pick<Surroundings, "policy"> & { readonly ownAccounts: readonly string[] },
 ): Request<T> {
@@ -22,12 +21,18 @@ export function readRequest<T>(
     username: raw.userInfo.username,
     account: accountOf(raw.userInfo.username, context.policy, context.ownAccounts),
     dryRun: raw.dryRun === true,
-    object: parse(schema, raw.object, "object"),
-    oldObject: update ? parse(schema, raw.oldObject, "oldObject") : undefined,
+    object: parse(reader, raw.object, "object"),
+    oldObject: update ? parse(reader, raw.oldObject, "oldObject") : undefined,
   };
 }
 
-function parse<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
+/** How the objects of a rule's kind are read. */
+type Reader<T> = Pick<Rule<T, unknown>, "schema" | "check">;
+
+function parse<T>({ schema, check }: Reader<T>, value: unknown, field: string): T {
+  if (check?.(value) === true) {
+    return value;
+  }
   const parsed = schema.safeParse(value);
   if (parsed.success) {
     return parsed.data;

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { areOptionalTexts, isObject } from "../kube/object-checks.ts";
+import type { JsonObject } from "../kube/object-checks.ts";
 import type { PatchOperation } from "./patch.ts";
 
 const GroupVersionResource = z.object({ group: z.string(), version: z.string(), resource: z.string() });
@@ -58,6 +60,9 @@ export function decodeReview(body: string): DecodedReview {
       message: "the body is not valid JSON",
     };
   }
+  if (isReview(value)) {
+    return { kind: "request", request: value.request };
+  }
   const review = AdmissionReview.safeParse(value);
   if (review.success) {
     return { kind: "request", request: review.data.request };
@@ -68,24 +73,63 @@ export function decodeReview(body: string): DecodedReview {
   return { kind: "unreadable", code: "unreadable", uid: findUid(body), message };
 }
 
-/** The JSON of an AdmissionReview response; the API server reads it only with status 200. */
+/** As in object-checks.ts: what the schema takes as it is, without its copying; all else is left to the schema. */
+function isReview(value: unknown): value is z.infer<typeof AdmissionReview> {
+  return (
+    isObject(value) &&
+    value["apiVersion"] === "admission.k8s.io/v1" &&
+    value["kind"] === "AdmissionReview" &&
+    isObject(value["request"]) &&
+    isRequest(value["request"])
+  );
+}
+
+function isRequest(request: JsonObject): boolean {
+  const { uid, kind, resource, userInfo, operation, dryRun } = request;
+  return (
+    typeof uid === "string" &&
+    isObject(kind) &&
+    typeof kind["kind"] === "string" &&
+    isObject(resource) &&
+    isResource(resource) &&
+    areOptionalTexts(request, ["subResource", "name", "namespace"]) &&
+    isOperation(operation) &&
+    isObject(userInfo) &&
+    typeof userInfo["username"] === "string" &&
+    (dryRun === undefined || typeof dryRun === "boolean")
+  );
+}
+
+/** Those that a rule handles; the others are rare. */
+function isOperation(value: unknown): boolean {
+  return value === "CREATE" || value === "UPDATE";
+}
+
+function isResource({ group, version, resource }: JsonObject): boolean {
+  return typeof group === "string" && typeof version === "string" && typeof resource === "string";
+}
+
+/**
+ * The JSON of an AdmissionReview response; the API server reads it only with status 200. The patch, which is nearly all
+ * of it, is base64 and needs no escaping, hence put together here.
+ */
 export function encodeReview(answer: AdmissionAnswer): string {
   const { uid, allowed, message, patch, warnings, auditAnnotations } = answer;
-  const response: Record<string, unknown> = { uid, allowed };
+  let response = `"uid":${JSON.stringify(uid)},"allowed":${allowed}`;
   if (message !== undefined) {
-    response["status"] = { message, code: allowed ? 200 : 422, reason: allowed ? "" : "Invalid" };
+    const status = { message, code: allowed ? 200 : 422, reason: allowed ? "" : "Invalid" };
+    response += `,"status":${JSON.stringify(status)}`;
   }
   if (patch !== undefined && patch.length > 0) {
-    response["patchType"] = "JSONPatch";
-    response["patch"] = Buffer.from(JSON.stringify(patch)).toString("base64");
+    response += `,"patchType":"JSONPatch","patch":"${Buffer.from(JSON.stringify(patch)).toString("base64")}"`;
   }
   if (warnings !== undefined && warnings.length > 0) {
-    response["warnings"] = warnings;
+    response += `,"warnings":${JSON.stringify(warnings)}`;
   }
   if (auditAnnotations !== undefined) {
-    response["auditAnnotations"] = auditAnnotations;
+    response += `,"auditAnnotations":${JSON.stringify(auditAnnotations)}`;
   }
-  return JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response });
+  return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{${response}}}`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Check } from "../kube/object-checks.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import type { Account } from "./accounts.ts";
 import type { Lookup } from "./lookup.ts";
@@ -37,6 +38,8 @@ export interface Surroundings {
 /** A rule for one kind: first what it needs to know of other objects, then the pure decision. */
 export interface Rule<T, R> {
   readonly schema: z.ZodType<T>;
+  /** A cheaper check for the usual case; without one, or where it does not take an object, the schema reads it. */
+  readonly check?: Check<T>;
   /** A promise only where something has to be waited for. */
   gather(request: Request<T>, lookup: Lookup, surroundings: Surroundings): R | Promise<R>;
   decide(request: Request<T>, related: R, surroundings: Surroundings): Outcome;

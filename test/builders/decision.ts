@@ -25,7 +25,7 @@ export function decideBy<T, R>(
   overrides: Partial<Surroundings> = {},
 ): Outcome {
   const surroundings = someSurroundings(overrides);
-  return rule.decide(readRequest(rule.schema, aRequest(parts), surroundings), related, surroundings);
+  return rule.decide(readRequest(rule, aRequest(parts), surroundings), related, surroundings);
 }
 
 /** What a rule looks up for a request. */
@@ -36,7 +36,7 @@ export async function gatherBy<T, R>(
   overrides: Partial<Surroundings> = {},
 ): Promise<R> {
   const surroundings = someSurroundings(overrides);
-  return rule.gather(readRequest(rule.schema, aRequest(parts), surroundings), lookup, surroundings);
+  return rule.gather(readRequest(rule, aRequest(parts), surroundings), lookup, surroundings);
 }
 
 /** An outcome as a table writes it; what is absent or empty is left out. */

@@ -4,6 +4,7 @@ import {
   RESERVED_BACKUP_ANNOTATIONS,
   VELERO_SCHEDULE_NAME_LABEL,
 } from "../../kube/keys.ts";
+import { isBackup } from "../../kube/object-checks.ts";
 import { Backup, valueOf } from "../../kube/objects.ts";
 import { backupNumber } from "../../policy/limit.ts";
 import type { Limit } from "../../policy/limit.ts";
@@ -16,6 +17,7 @@ import type { Request, Rule, Surroundings } from "../rule.ts";
 /** New Backups carry the limit annotation; nobody but Velero and ourselves changes it afterwards. */
 export const backupRule: Rule<Backup, undefined> = {
   schema: Backup,
+  check: isBackup,
   gather: () => undefined,
   decide,
 };

@@ -5,6 +5,7 @@ import {
   VELERO_BACKUP_NAME_LABEL,
   VOLUME_LIMIT_ANNOTATION,
 } from "../../kube/keys.ts";
+import { isDataUpload } from "../../kube/object-checks.ts";
 import { DataUpload, valueOf } from "../../kube/objects.ts";
 import type {
   Backup,
@@ -38,7 +39,12 @@ export interface DataUploadRelated {
  * A DataUpload gets the labels of its VolumeSnapshot, the document that its clones inherit from, and the decision
  * whether to retain, with its reason: it is the durable memory of all three.
  */
-export const dataUploadRule: Rule<DataUpload, DataUploadRelated> = { schema: DataUpload, gather, decide };
+export const dataUploadRule: Rule<DataUpload, DataUploadRelated> = {
+  schema: DataUpload,
+  check: isDataUpload,
+  gather,
+  decide,
+};
 
 async function gather(request: Request<DataUpload>, lookup: Lookup): Promise<DataUploadRelated> {
   if (request.operation === "UPDATE") {

@@ -1,4 +1,5 @@
 import { VELERO_RESTORE_NAME_LABEL } from "../../kube/keys.ts";
+import { isVolumeSnapshotContent } from "../../kube/object-checks.ts";
 import { valueOf, VolumeSnapshotContent } from "../../kube/objects.ts";
 import type { DataUpload, VolumeSnapshot } from "../../kube/objects.ts";
 import { editsOf, inheritableLabels, inheritanceOf } from "../inherit.ts";
@@ -28,6 +29,7 @@ export interface ContentRelated {
  */
 export const volumeSnapshotContentRule: Rule<VolumeSnapshotContent, ContentRelated> = {
   schema: VolumeSnapshotContent,
+  check: isVolumeSnapshotContent,
   gather,
   decide,
 };

@@ -5,6 +5,7 @@ import {
   VELERO_RESTORE_NAME_LABEL,
 } from "../../kube/keys.ts";
 import { toLabelValue } from "../../kube/label-value.ts";
+import { isVolumeSnapshot } from "../../kube/object-checks.ts";
 import { valueOf, VolumeSnapshot } from "../../kube/objects.ts";
 import type {
   Backup,
@@ -44,6 +45,7 @@ export interface VolumeSnapshotRelated {
  */
 export const volumeSnapshotRule: Rule<VolumeSnapshot, VolumeSnapshotRelated> = {
   schema: VolumeSnapshot,
+  check: isVolumeSnapshot,
   gather,
   decide,
 };
