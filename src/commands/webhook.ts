@@ -26,10 +26,9 @@ import { createLog, messageOf } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Metrics } from "../metrics.ts";
 import { createApp } from "../server/app.ts";
-import { createBatch } from "../server/batch.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
-import { createReport, withoutObjects } from "../server/report.ts";
+import { createReport } from "../server/report.ts";
 import { startControllerLink } from "./controller-link.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
@@ -52,8 +51,6 @@ interface Parts {
 const DEADLINE_MS = 3_300;
 /** Longest wait for room once we are told to stop: well within the time that requests under way are given then. */
 const STOPPING_WAIT_MS = 1_500;
-/** How late the log and the metrics of an answer may be: too little for a person to notice, and dozens of answers under load. */
-const REPORT_MS = 20;
 
 /**
  * Runs the webhook until `signal` aborts, then drains: not ready at once, serving on for the drain time.
@@ -75,7 +72,7 @@ export async function runWebhook(config: WebhookConfig, signal: AbortSignal): Pr
         ...certificateProblems(certificates),
         ...(admission === undefined ? ["signing key: not loaded yet"] : admission.notReady()),
       ],
-      () => admission?.report(),
+      () => admission?.beforeScrape(),
     ),
     { host: config.host, port: config.probePort },
   );
@@ -115,8 +112,8 @@ async function serve(
 /** Everything between a request and its answer. */
 interface Admission {
   readonly app: RequestListener;
-  /** Counts and logs the answers that still wait for it. */
-  report(): void;
+  /** Tells metrics of the answers that they do not know of yet. */
+  beforeScrape(): void;
   /** Writes everything that still waits to be written. */
   flush(): Promise<void>;
   /** What is missing before requests are decided well. */
@@ -132,7 +129,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   policy.onLoaded((current) => lookup.watchSnapshotAssociatedObjects(current.snapshotAssociatedObjects));
   const controller = startControllerLink({ ...parts, onError });
   const schema = watchDataUploadSchema(rest, onError, parts.signal);
-  const reports = createBatch(createReport(parts), { ms: REPORT_MS, onError });
+  const report = createReport(parts);
   const app = createApp({
     context: () => ({
       policy: policy.current(),
@@ -147,17 +144,14 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
     policyKey: POLICY_KEY,
     deadlineMs: DEADLINE_MS,
     room: { ask: async (need) => controller.room.ask(signal.aborted ? hurried(need) : need) },
-    onAnswered: (answered) => reports.push(withoutObjects(answered)),
+    onAnswered: (answered) => report.answered(answered),
     clock: () => performance.now() / 1000,
     onError,
   });
   return {
     app,
-    report: () => reports.flush(),
-    flush: async () => {
-      reports.flush();
-      await memory.flush();
-    },
+    beforeScrape: () => report.flush(),
+    flush: async () => memory.flush(),
     notReady: () => [
       ...lookup.unsynced().map((name) => `cache: ${name} not synced yet`),
       ...(controller.synced() ? [] : ["cache: leases not synced yet"]),

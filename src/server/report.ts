@@ -4,6 +4,7 @@ import type { EventRecorder, EventSubject } from "../kube/events.ts";
 import { AnyObject } from "../kube/objects.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Answered } from "./admission.ts";
+import { createTallies } from "./tallies.ts";
 
 /** Where answers are reported to. */
 export interface ReportOptions {
@@ -12,67 +13,45 @@ export interface ReportOptions {
   readonly events: EventRecorder;
 }
 
-/** Counts each answer, writes its log line, and its Events unless the request was a dry run. */
-export function createReport({ metrics, log, events }: ReportOptions): (answered: Answered) => void {
-  const count = createCounting(metrics);
-  return (answered) => {
-    const { kind, outcome, result, seconds, request } = answered;
-    count(answered);
-    const fields = {
-      uid: request?.uid,
-      kind,
-      operation: request?.operation,
-      namespace: request?.namespace,
-      name: request?.name,
-      username: request?.userInfo.username,
-      code: outcome.code,
-      result,
-      durationMs: Math.round(seconds * 1e5) / 100,
-      ...outcome.audit,
-    };
-    if (result === "failed_open") {
-      log.warn({ ...fields, warnings: outcome.warnings }, "admission failed open");
-    } else {
-      log.info(fields, "admission");
-    }
-    recordNotices(answered, events);
+/** Where each answer is told of. */
+export interface Report {
+  /** Counts the answer, writes its log line, and its Events unless the request was a dry run. Keeps nothing of it. */
+  answered(answered: Answered): void;
+  /** To be called before metrics are read. */
+  flush(): void;
+}
+
+/** A report of answers to metrics, the log and Events. */
+export function createReport({ metrics, log, events }: ReportOptions): Report {
+  const tallies = createTallies(metrics);
+  return {
+    answered(answered) {
+      tallies.count(answered);
+      writeLine(answered, log);
+      recordNotices(answered, events);
+    },
+    flush: () => tallies.flush(),
   };
 }
 
-/**
- * An answer without the objects of its request, unless an Event needs them: what waits for its batch would else outlive
- * young garbage collections, and be copied and collected at many times the cost.
- */
-export function withoutObjects(answered: Answered): Answered {
-  const { request, outcome } = answered;
-  if (request === undefined || outcome.notices !== undefined) {
-    return answered;
+function writeLine({ kind, outcome, result, seconds, request }: Answered, log: Logger): void {
+  const fields = {
+    uid: request?.uid,
+    kind,
+    operation: request?.operation,
+    namespace: request?.namespace,
+    name: request?.name,
+    username: request?.userInfo.username,
+    code: outcome.code,
+    result,
+    durationMs: Math.round(seconds * 1e5) / 100,
+    ...outcome.audit,
+  };
+  if (result === "failed_open") {
+    log.warn({ ...fields, warnings: outcome.warnings }, "admission failed open");
+  } else {
+    log.info(fields, "admission");
   }
-  return { ...answered, request: { ...request, object: undefined, oldObject: undefined } };
-}
-
-/** Counts with what prom-client made of the labels before: making it is most of the cost. */
-function createCounting({ admissions, admissionSeconds }: Metrics): (answered: Answered) => void {
-  const counters = new Map<string, ReturnType<Metrics["admissions"]["labels"]>>();
-  const histograms = new Map<string, ReturnType<Metrics["admissionSeconds"]["labels"]>>();
-  return (answered) => {
-    const { outcome, result, seconds, request } = answered;
-    const { code } = outcome;
-    const kind = boundedKind(answered);
-    const operation = request?.operation ?? "unknown";
-    const key = `${kind} ${operation} ${result} ${code}`;
-    const counter = counters.get(key) ?? admissions.labels({ kind, operation, outcome: result, code });
-    const histogram = histograms.get(kind) ?? admissionSeconds.labels({ kind });
-    counters.set(key, counter);
-    histograms.set(kind, histogram);
-    counter.inc();
-    histogram.observe(seconds);
-  };
-}
-
-/** Whoever reaches the port may ask about any resource: what no rule handles must not become a label of its own. */
-function boundedKind({ kind, outcome }: Answered): string {
-  return outcome.code === "not_handled" || outcome.code === "no_policy" ? "other" : kind;
 }
 
 function recordNotices({ outcome, request, result }: Answered, events: EventRecorder): void {

@@ -7,8 +7,7 @@ import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { createApp } from "../../src/server/app.ts";
-import { createBatch } from "../../src/server/batch.ts";
-import { createReport, withoutObjects } from "../../src/server/report.ts";
+import { createReport } from "../../src/server/report.ts";
 import { KEY } from "./bodies.ts";
 
 /** The product's own application with everything on: policy, metrics, audit annotations, a log line a request. */
@@ -23,7 +22,6 @@ export function createOurs(): RequestListener {
   const metrics = createMetrics();
   const signer = createSigner(KEY);
   const report = createReport({ metrics, log, events: { record: () => undefined } });
-  const reports = createBatch(report, { ms: 20, onError: (error) => log.error({ error }, "failed") });
   async function nothing(): Promise<undefined> {
     return undefined;
   }
@@ -52,7 +50,7 @@ export function createOurs(): RequestListener {
     }),
     policyKey: "policy.yaml",
     deadlineMs: 3_300,
-    onAnswered: (answered) => reports.push(withoutObjects(answered)),
+    onAnswered: (answered) => report.answered(answered),
     clock: () => performance.now() / 1000,
     onError: (error) => log.error({ error }, "failed"),
   });

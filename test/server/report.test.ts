@@ -35,7 +35,7 @@ async function reportOf(answered: Partial<Answered>): Promise<Reported> {
     log: pino({ base: null, timestamp: false }, out),
     events: { record: (subject, text) => events.push([subject, text]) },
   });
-  report({
+  report.answered({
     kind: "backups",
     outcome: overwritten,
     result: "patched",
@@ -43,6 +43,7 @@ async function reportOf(answered: Partial<Answered>): Promise<Reported> {
     request: aRequest({ object: aBackup(), by: TENANT }),
     ...answered,
   });
+  report.flush();
   return { lines, events, metrics: await metrics.registry.metrics() };
 }
 
