@@ -1,4 +1,4 @@
-import { ceilingOf, globalNumber, matchOf, ruleNumber, withRequest } from "./limit.ts";
+import { ceilingOf, globalNumber, matchOf, numberOf, ruleNumber, withRequest } from "./limit.ts";
 import type { Limit, UncertainFact, VolumeFacts } from "./limit.ts";
 import type { RetentionPolicy } from "./schema.ts";
 
@@ -20,6 +20,10 @@ export interface GenerousLimit extends Limit {
  * anything. With all facts known, it is `numberOf`.
  */
 export function generousNumber(policy: RetentionPolicy, volume: UncertainVolume): GenerousLimit {
+  if (volume.unknown.size === 0) {
+    const { number, reason } = numberOf(policy, volume);
+    return { number, reason, uncertain: false };
+  }
   const possible: Limit[] = [];
   for (const rule of policy.rules) {
     const match = matchOf(rule, volume, volume.unknown);

@@ -28,14 +28,11 @@ export interface Deed {
 
 /** Everything to be done but freeing, in the order in which it is to be done. */
 export function keepingActions(deed: Deed): Action[] {
-  const actions = [
-    protect(deed),
-    record(deed),
-    label(deed),
-    mark(deed),
-    release(deed),
-    recreate(deed.entry, deed.relations),
-  ];
+  const content = keptContent(deed);
+  const actions =
+    content === undefined
+      ? [release(deed), recreate(deed.entry, deed.relations)]
+      : [protect(deed, content), record(deed, content), label(deed, content), mark(deed, content)];
   return actions.filter((action) => action !== undefined);
 }
 
@@ -47,20 +44,12 @@ function keptContent({ entry, decision }: Deed): VolumeSnapshotContent | undefin
   return isOurs && decision.kept && !isDeleting(snapshot) ? snapshot.content : undefined;
 }
 
-function isToBeProtected(deed: Deed): boolean {
-  const { course } = deed.entry;
-  const content = keptContent(deed);
-  return (
-    deed.mayProtect &&
-    content !== undefined &&
-    course.stage === "copying" &&
-    content.spec.deletionPolicy !== "Retain"
-  );
+function isToBeProtected({ entry, mayProtect }: Deed, { spec }: VolumeSnapshotContent): boolean {
+  return mayProtect && entry.course.stage === "copying" && spec.deletionPolicy !== "Retain";
 }
 
-function protect(deed: Deed): Action | undefined {
-  const content = keptContent(deed);
-  if (content === undefined || !isToBeProtected(deed)) {
+function protect(deed: Deed, content: VolumeSnapshotContent): Action | undefined {
+  if (!isToBeProtected(deed, content)) {
     return undefined;
   }
   return {
@@ -71,14 +60,13 @@ function protect(deed: Deed): Action | undefined {
   };
 }
 
-function record(deed: Deed): Action | undefined {
+function record(deed: Deed, content: VolumeSnapshotContent): Action | undefined {
   const { snapshot } = deed.entry;
   const { upload, volumeName } = snapshot.identity;
-  const content = keptContent(deed);
-  if (content === undefined || upload === undefined || releasedAs(upload) !== undefined) {
+  if (upload === undefined || releasedAs(upload) !== undefined) {
     return undefined;
   }
-  if (content.spec.deletionPolicy !== "Retain" && !isToBeProtected(deed)) {
+  if (content.spec.deletionPolicy !== "Retain" && !isToBeProtected(deed, content)) {
     return undefined;
   }
   const { alias } = documentFor(snapshot, deed.relations);
@@ -97,12 +85,8 @@ function record(deed: Deed): Action | undefined {
   };
 }
 
-function label(deed: Deed): Action | undefined {
+function label(deed: Deed, content: VolumeSnapshotContent): Action | undefined {
   const { snapshot } = deed.entry;
-  const content = keptContent(deed);
-  if (content === undefined) {
-    return undefined;
-  }
   const document = documentFor(snapshot, deed.relations);
   const isNew = snapshot.identity.document === undefined;
   if (!isNew && isLabelled(content, document)) {
@@ -129,10 +113,9 @@ function isLabelled({ metadata }: VolumeSnapshotContent, { alias, volumeName, ba
   );
 }
 
-function mark(deed: Deed): Action | undefined {
-  const { course, snapshot } = deed.entry;
-  const content = keptContent(deed);
-  if (content === undefined || course.kind !== "retained" || !course.mark) {
+function mark({ entry }: Deed, content: VolumeSnapshotContent): Action | undefined {
+  const { course, snapshot } = entry;
+  if (course.kind !== "retained" || !course.mark) {
     return undefined;
   }
   return {

@@ -74,14 +74,11 @@ function wasDeleted(relations: Relations, reference: NamespacedName, bornAt: num
 // A Backup that was synced back is created later than its snapshots and started earlier.
 function isReplaced({ metadata, status }: Backup, bornAt: number | undefined): boolean {
   const created = timeOf(metadata.creationTimestamp);
+  if (bornAt === undefined || created === undefined || created <= bornAt) {
+    return false;
+  }
   const started = timeOf(status?.startTimestamp);
-  return (
-    bornAt !== undefined &&
-    created !== undefined &&
-    started !== undefined &&
-    created > bornAt &&
-    started > bornAt + CLOCK_SKEW
-  );
+  return started !== undefined && started > bornAt + CLOCK_SKEW;
 }
 
 /**

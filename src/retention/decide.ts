@@ -12,7 +12,7 @@ import { applyLimits } from "./limits.ts";
 import { courseOf, isDeleting } from "./lifecycle.ts";
 import { noticesOf } from "./notices.ts";
 import type { Action, Plan, Verdict, VolumePlan } from "./plan.ts";
-import { protectionOf, sourcesOf } from "./protections.ts";
+import { isInProgress, shieldOf, sourcesOf } from "./protections.ts";
 import { relate } from "./relations.ts";
 import type { Relations } from "./relations.ts";
 import { answerRoom, claimPlaces } from "./room.ts";
@@ -45,7 +45,7 @@ export function decide(world: World, policy: RetentionPolicy, now: number): Plan
     room: policy.mode === "audit" ? [] : answerRoom(claimed, { entries, decisions, held: allotment.held }),
     recheckAt: earliest([...timesOf(outcome, actions), ...limits.recheckAt], now),
     notices: noticesOf({ entries, relations, policy, now }),
-    missingBackups: missingBackups(entries, relations),
+    missingBackups: missingBackups(entries),
   };
 }
 
@@ -64,19 +64,19 @@ interface Setting {
 }
 
 function entriesOf(relations: Relations, policy: RetentionPolicy, limitsOf: LimitsOf, now: number): Entry[] {
-  const sources = sourcesOf(relations);
+  const surroundings = { relations, sources: sourcesOf(relations) };
   return storageSnapshots(relations, policy).map((snapshot) => {
     const backup = backupStateOf(relations, snapshot.identity.backup, snapshot.bornAt, now);
     const limits = limitsOf(snapshot.identity, snapshot.driver);
     const wanted = limits.number.number > 0;
-    const surroundings = { relations, sources, backup };
+    const shield = shieldOf(snapshot, surroundings);
     return {
       snapshot,
       limits,
       backup,
       course: courseOf({ snapshot, backup, wanted, now }),
-      protection: protectionOf(snapshot, surroundings, "limits"),
-      shield: protectionOf(snapshot, surroundings, "fate"),
+      protection: shield ?? (isInProgress(snapshot, backup) ? "backup_in_progress" : undefined),
+      shield,
     };
   });
 }
@@ -165,31 +165,39 @@ function verdictsOf({ entries, decisions, allotment }: Outcome): Pick<Plan, "vol
 }
 
 /** When time alone changes something. */
-function timesOf(
+function* timesOf(
   { entries, allotment, claimed }: Outcome,
   actions: readonly Action[],
-): (number | undefined)[] {
-  return [
-    ...entries.map(({ course }) => ("until" in course ? course.until : undefined)),
-    ...entries.map(({ backup }) => (backup.kind === "missing" ? backup.recheckAt : undefined)),
-    ...claimed.map(({ reservation, state }) =>
-      state === "open" ? reservation.seenAtMs + RESERVATION_MS : undefined,
-    ),
-    ...allotment.recheckAt,
-    ...actions.map((action) => (action.kind === "free" ? action.snapshot?.deleteAt : undefined)),
-  ];
+): Generator<number | undefined> {
+  for (const { course, backup } of entries) {
+    if ("until" in course) yield course.until;
+    if (backup.kind === "missing") yield backup.recheckAt;
+  }
+  for (const { reservation, state } of claimed) {
+    if (state === "open") yield reservation.seenAtMs + RESERVATION_MS;
+  }
+  yield* allotment.recheckAt;
+  for (const action of actions) {
+    if (action.kind === "free") yield action.snapshot?.deleteAt;
+  }
 }
 
-function earliest(times: readonly (number | undefined)[], now: number): number | undefined {
-  const later = times.filter((at) => at !== undefined && at > now);
-  return later.reduce((first, at) => (first === undefined || (at ?? first) < first ? at : first), undefined);
+function earliest(times: Iterable<number | undefined>, now: number): number | undefined {
+  let first: number | undefined;
+  for (const at of times) {
+    if (at !== undefined && at > now && (first === undefined || at < first)) first = at;
+  }
+  return first;
 }
 
-/** The Backups that do not exist, by which `missingSince` is kept. */
-function missingBackups(entries: readonly Entry[], relations: Relations): string[] {
-  const references = entries
-    .map(({ snapshot }) => snapshot.identity.backup)
-    .filter((backup) => backup !== undefined);
-  const missing = references.filter((backup) => backup.name !== "" && relations.backup(backup) === undefined);
-  return [...new Set(missing.map(backupKey))].toSorted();
+/** The Backups that are not there, by which `missingSince` is kept. */
+function missingBackups(entries: readonly Entry[]): string[] {
+  const keys = new Set<string>();
+  for (const { snapshot, backup } of entries) {
+    const reference = snapshot.identity.backup;
+    if (reference !== undefined && (backup.kind === "missing" || backup.kind === "gone")) {
+      keys.add(backupKey(reference));
+    }
+  }
+  return [...keys].toSorted();
 }

@@ -51,7 +51,9 @@ function uncertainVolume(
   const unknown = unknownFacts(identity, claim, backup, facts.storageClass);
   // The document of a DataUpload holds the labels that the PVC had, but for those that do not travel.
   const remembered = claim === undefined && upload ? relations.document(upload.metadata)?.labels : undefined;
-  return { ...facts, pvcLabels: facts.pvcLabels ?? remembered, unknown };
+  const { namespace, schedule, requested } = facts;
+  const pvcLabels = facts.pvcLabels ?? remembered;
+  return { driver, storageClass: facts.storageClass, namespace, pvcLabels, schedule, requested, unknown };
 }
 
 /** Its PersistentVolumeClaim; where volumes are named by UID, one of another UID is another volume. */

@@ -14,33 +14,28 @@ export interface Surroundings {
   readonly relations: Relations;
   /** Snapshots (driver and handle) that a PersistentVolumeClaim waits for. */
   readonly sources: ReadonlySet<string>;
-  readonly backup: BackupState;
 }
 
-/** One thing that protects a snapshot: what it is, in words with the name of it, or undefined. */
+/** One thing that protects a snapshot. */
 interface Protection {
   readonly reason: KeptReason;
-  /** `everything`: also from what failed and from what its Backup was deleted of. `limits`: from pruning alone. */
-  readonly against: "everything" | "limits";
   readonly holds: (snapshot: StorageSnapshot, surroundings: Surroundings) => boolean;
 }
 
 const PROTECTIONS: readonly Protection[] = [
-  { reason: "pinned", against: "everything", holds: isPinned },
-  { reason: "source_of_claim", against: "everything", holds: isSource },
-  { reason: "shared_handle", against: "everything", holds: sharesHandle },
-  { reason: "backup_in_progress", against: "limits", holds: isInProgress },
+  { reason: "pinned", holds: isPinned },
+  { reason: "source_of_claim", holds: isSource },
+  { reason: "shared_handle", holds: sharesHandle },
 ];
 
-/** What protects a snapshot from going because of its own fate, or because of the limits; undefined for nothing. */
-export function protectionOf(
-  snapshot: StorageSnapshot,
-  surroundings: Surroundings,
-  from: "fate" | "limits",
-): KeptReason | undefined {
-  return PROTECTIONS.find(
-    ({ against, holds }) => (from === "limits" || against === "everything") && holds(snapshot, surroundings),
-  )?.reason;
+/** What protects a snapshot from everything: the limits, its failure, the deletion of its Backup; undefined for nothing. */
+export function shieldOf(snapshot: StorageSnapshot, surroundings: Surroundings): KeptReason | undefined {
+  return PROTECTIONS.find(({ holds }) => holds(snapshot, surroundings))?.reason;
+}
+
+/** Whether its Backup protects a snapshot from the limits, though not from failing. */
+export function isInProgress({ identity }: StorageSnapshot, backup: BackupState): boolean {
+  return backup.kind === "in_progress" || isRunning(identity.upload);
 }
 
 /** Whether somebody pinned it: any value but "false", since whoever writes the label means it. */
@@ -56,10 +51,6 @@ function isSource({ key }: StorageSnapshot, { sources }: Surroundings): boolean 
 /** Freeing one of two contents would take the snapshot from the other. */
 function sharesHandle({ driver, handle }: StorageSnapshot, { relations }: Surroundings): boolean {
   return driver !== undefined && handle !== undefined && relations.contentsOf(driver, handle).length > 1;
-}
-
-function isInProgress({ identity }: StorageSnapshot, { backup }: Surroundings): boolean {
-  return backup.kind === "in_progress" || isRunning(identity.upload);
 }
 
 /** The snapshots, as driver and handle, that claims which are not bound yet are to be filled from. */
