@@ -1,4 +1,4 @@
-import { mkdir, symlink } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import type { ApiClient } from "./api-client.ts";
@@ -41,7 +41,9 @@ export async function veleroServer(setup: VeleroSetup, flags: readonly string[])
   const { binaries, namespace, scratch, client } = setup;
   const [metrics = 0, profiler = 0] = await findPorts(2);
   const plugins = join(scratch, "plugins");
+  const credentials = join(scratch, "cloud");
   await mkdir(plugins);
+  await writeFile(credentials, "[default]\naws_access_key_id=demo\naws_secret_access_key=demo\n");
   await symlink(binaries.awsPlugin, join(plugins, "velero-plugin-for-aws"));
   const location = `/apis/velero.io/v1/namespaces/${namespace}/backupstoragelocations/default`;
   return {
@@ -56,7 +58,9 @@ export async function veleroServer(setup: VeleroSetup, flags: readonly string[])
       `--profiler-address=127.0.0.1:${profiler}`,
       ...flags,
     ],
-    env: environment(setup),
+    // As `velero install` gives them. In a Secret of the location's, Velero would write the file anew for each of several
+    // backups at once, and one sometimes reads it half written.
+    env: { ...environment(setup), AWS_SHARED_CREDENTIALS_FILE: credentials },
     isReady: async () =>
       (await fetch(`http://127.0.0.1:${metrics}/metrics`)).ok &&
       (await client.get(location)).body.includes('"phase":"Available"'),

@@ -11,12 +11,6 @@ export interface VeleroPlace {
 export function installationObjects({ namespace, s3Url }: VeleroPlace): Manifest[] {
   return [
     ...veleroAccount(namespace),
-    {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: CREDENTIALS, namespace },
-      stringData: { cloud: "[default]\naws_access_key_id=demo\naws_secret_access_key=demo\n" },
-    },
     storageLocation(namespace, s3Url),
     deployment(namespace),
     nodeAgent(namespace),
@@ -35,7 +29,6 @@ export const NODE_AGENT_CONFIG = "node-agent-config";
 /** The bucket that the S3 server begins with. */
 export const BUCKET = "velero";
 
-const CREDENTIALS = "cloud-credentials";
 const IMAGE = "velero/velero:v1.18.3";
 const MOVEMENTS_AT_ONCE = 16;
 
@@ -49,7 +42,6 @@ function storageLocation(namespace: string, s3Url: string): Manifest {
       default: true,
       // Several installations share a bucket, each under a prefix of its own.
       objectStorage: { bucket: BUCKET, prefix: namespace },
-      credential: { name: CREDENTIALS, key: "cloud" },
       // Without checksums the AWS library signs requests as every S3 server understands them.
       config: { region: "minio", s3ForcePathStyle: "true", s3Url, checksumAlgorithm: "" },
     },

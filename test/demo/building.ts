@@ -33,7 +33,7 @@ export async function buildWhileTouring(options: BuildingOptions): Promise<Binar
     seen.last = now;
     if (!seen.isTouring) print(now);
   }
-  const building = buildBinaries("demo", { onProgress, signal });
+  const building = buildBinaries("all", { onProgress, signal });
   building.then(
     () => {
       seen.isBuilt = true;
@@ -49,7 +49,7 @@ export async function buildWhileTouring(options: BuildingOptions): Promise<Binar
   seen.isTouring = false;
   if (seen.last !== undefined && !seen.isOver) {
     screen.title(
-      "Meanwhile the control plane is built from source, once: etcd, Kubernetes, the snapshot components",
+      "Meanwhile everything is built from source, once: etcd, Kubernetes, the snapshot components, Velero",
     );
     print(seen.last);
   }

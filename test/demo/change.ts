@@ -1,5 +1,3 @@
-import { structuredPatch } from "diff";
-
 /** A line of a diff: there before and after, only after, or only before. */
 export interface Change {
   readonly mark: " " | "+" | "-";
@@ -21,12 +19,6 @@ export function changesBetween(sent: Marked, stored: Marked): Change[] {
   ];
 }
 
-/** The lines that differ between two texts, each with a line around it. */
-export function changesInText(before: string, after: string): Change[] {
-  const { hunks } = structuredPatch("", "", before, after, "", "", { context: 1 });
-  return hunks.flatMap(({ lines }) => lines.map(changeOf));
-}
-
 function section(heading: string, before: Strings = {}, after: Strings = {}): Change[] {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted();
   const changes = keys.flatMap((key) => entry(key, before[key], after[key]));
@@ -37,9 +29,4 @@ function entry(key: string, before: string | undefined, after: string | undefine
   if (before === after) return [{ mark: " ", text: `  ${key}: ${before ?? ""}` }];
   const gone: Change[] = before === undefined ? [] : [{ mark: "-", text: `  ${key}: ${before}` }];
   return after === undefined ? gone : [...gone, { mark: "+", text: `  ${key}: ${after}` }];
-}
-
-function changeOf(line: string): Change {
-  const mark = line.startsWith("+") || line.startsWith("-") ? line.slice(0, 1) : " ";
-  return { mark: mark === "+" || mark === "-" ? mark : " ", text: line.slice(1) };
 }

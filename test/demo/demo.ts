@@ -1,13 +1,17 @@
 import { once } from "node:events";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { startVelero } from "../cluster/velero.ts";
+import type { Velero } from "../cluster/velero.ts";
 import type { ProgressOutput } from "../cluster/progress-printer.ts";
+import { createApi } from "../e2e/api.ts";
+import { createVolume } from "../e2e/real-velero.ts";
 import { installProduct } from "../e2e/product.ts";
 import { buildWhileTouring } from "./building.ts";
 import { describeEnd, describeUse, INTRODUCTION } from "./prose.ts";
 import type { Screen } from "./screen.ts";
 import { setStage } from "./stage.ts";
-import { readExampleValues } from "./steps/policy-file.ts";
+import { ARRAY_LIMIT, POLICY, policyValues } from "./steps/policy-file.ts";
 import { STEPS, tellStory } from "./story.ts";
 
 /** How to show the demo. */
@@ -27,14 +31,25 @@ export async function showDemo({ screen, progress, keep, signal }: DemoOptions):
   screen.say(INTRODUCTION);
   const binaries = await buildWhileTouring({ screen, progress, signal });
   if (binaries === undefined) return;
-  screen.title("Now for real: a Kubernetes control plane on this machine");
-  screen.say("Its programs start as processes of their own, without containers, in about ten seconds.");
-  const cluster = await startCluster({ binaries, signal });
+  screen.title("Now for real: Kubernetes and Velero on this machine");
+  screen.say(
+    "Their programs start as processes of their own, without containers, in about fifteen seconds. Two things only are not " +
+      "real: the storage array keeps the books like a real one, but stores no data; and the Pods that copy data copy none.",
+  );
+  const drivers = [{ name: "array.csi.snapshot-retainer.io", limit: ARRAY_LIMIT }];
+  const cluster = await startCluster({ binaries, drivers, signal });
   let isWorthKeeping = true;
   try {
-    const running = AbortSignal.any([signal, cluster.failed]);
-    screen.say(`Running: ${cluster.componentNames().join(", ")}.`);
-    await playOn(cluster, { screen, keep, signal: running, startedAt });
+    const velero = await startVelero(cluster, { signal });
+    try {
+      const running = AbortSignal.any([signal, cluster.failed, velero.failed]);
+      screen.say(
+        `Running: ${[...cluster.componentNames(), "velero server", "velero node-agent"].join(", ")}.`,
+      );
+      await playOn(cluster, velero, { screen, keep, signal: running, startedAt });
+    } finally {
+      await velero.stop();
+    }
     isWorthKeeping = false;
   } catch (error) {
     isWorthKeeping = !signal.aborted;
@@ -53,16 +68,25 @@ interface Play {
   readonly startedAt: number;
 }
 
-async function playOn(cluster: Cluster, { screen, keep, signal, startedAt }: Play): Promise<void> {
+/** An application with one volume. */
+const SHOP = { namespace: "prod-shop", name: "data", labels: { app: "shop", tier: "gold" } };
+
+async function playOn(cluster: Cluster, velero: Velero, play: Play): Promise<void> {
+  const { screen, keep, signal, startedAt } = play;
+  const api = await createApi(cluster);
+  const shop = await createVolume(api, SHOP);
   screen.command(
     "helm upgrade --install snapshot-retainer charts/snapshot-retainer --namespace snapshot-retainer --values values.json",
   );
-  const product = await installProduct(cluster, { policy: await readExampleValues() });
+  const product = await installProduct(cluster, { policy: policyValues() });
   try {
-    screen.output("The chart is installed with the policy of examples/policy.yaml, and the webhook answers.");
-    screen.say("");
-    screen.say("Below, - is what somebody sent to the API server and + is what it stored instead.");
-    const stage = await setStage({ screen, cluster, steps: STEPS, signal });
+    await (await product.startController()).ready();
+    screen.output(
+      "The chart is installed with the policy below; its webhook answers, and its controller acts.",
+    );
+    screen.print(`\n${indented(POLICY)}`);
+    screen.say("\nBelow, - is what somebody sent to the API server and + is what it stored instead.");
+    const stage = await setStage({ screen, cluster, velero, api, shop, steps: STEPS, signal });
     await tellStory(stage);
     screen.say(describeEnd({ steps: STEPS, seconds: (performance.now() - startedAt) / 1000, keep }));
     if (keep) {
@@ -73,4 +97,8 @@ async function playOn(cluster: Cluster, { screen, keep, signal, startedAt }: Pla
   } finally {
     await product.stop();
   }
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, "  ");
 }

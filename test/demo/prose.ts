@@ -6,8 +6,7 @@ export const INTRODUCTION =
   "Velero backs up Kubernetes volumes: its data mover takes a snapshot on the storage, copies it to object storage, and " +
   "then deletes the snapshot. Restoring the copy takes hours, restoring the snapshot would have taken seconds. Snapshot " +
   "Retainer lets an admin say by a policy how many of the newest snapshots of each volume shall stay, on an unmodified " +
-  "Velero. This demo shows its webhook, which marks every object of a backup so that nobody has to guess later which " +
-  "snapshot is whose, and how many to keep.";
+  "Velero. This demo makes real backups with it, and looks after each what the storage still holds.";
 
 /** How the demo ended. */
 interface End {
@@ -21,16 +20,15 @@ interface End {
 export function describeEnd({ steps, seconds, keep }: End): string {
   return `
 
-Seen in ${steps} steps and ${Math.round(seconds)} seconds, on a real Kubernetes control plane:
+Seen in ${steps} steps and ${Math.round(seconds)} seconds, with the real Velero on a real Kubernetes control plane:
 
-  - the policy's number is on every Backup, whatever its user writes
-  - every snapshot says which volume and backup it is of, and so do its clones after the originals are gone
-  - the DataUpload holds how many snapshots of the volume to keep, and why
-  - nobody can forge those marks
-  - the policy changes while everything runs, and a wrong one is refused
+  - after each backup the array holds the newest 2 snapshots of the volume, and never a third
+  - the oldest goes before the new one is taken, so that an array at its limit refuses nothing
+  - a deleted backup takes its snapshot along; a failed upload leaves none behind
+  - the number is the policy's, whatever a user writes, and a wrong policy is refused
+  - nobody can forge the marks by which all this is decided
 
-This version makes these marks and guards them. What they are for comes in the next ones: keeping the newest \
-snapshots, deleting the oldest, restoring from a kept one. Until then Velero deletes a snapshot when its data is copied.${keep ? "" : "\n\nNext: README.md, make demo KEEP=1 to try for yourself on this cluster, make test."}`;
+Restoring from a kept snapshot comes in the next version.${keep ? "" : "\n\nNext: README.md, make demo KEEP=1 to try for yourself on this cluster, make test."}`;
 }
 
 /** What is missing, and what can be done without it. */
@@ -49,6 +47,8 @@ The cluster stays up until Ctrl-C in this terminal. In another one:
   export KUBECONFIG=${cluster.kubeconfig}
   alias kubectl=${cluster.binaries.kubectl}
   alias helm=${cluster.binaries.helm}
+  alias velero=${cluster.binaries.velero?.velero ?? "velero"}
+  velero backup create mine --include-namespaces prod-shop --snapshot-move-data
   kubectl get volumesnapshotcontents --show-labels
   kubectl --namespace snapshot-retainer edit configmap snapshot-retainer-policy
   curl ${cluster.array.url}/state                    what the storage array holds

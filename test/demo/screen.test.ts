@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changesBetween, changesInText } from "./change.ts";
+import { changesBetween } from "./change.ts";
 import { createScreen } from "./screen.ts";
 import type { Screen } from "./screen.ts";
 
@@ -16,13 +16,6 @@ test("an object's labels and annotations are compared key by key, in order", () 
   assert.deepEqual(
     changesBetween(sent, stored).map(({ mark, text }) => `${mark}${text}`),
     [" annotations:", "-  gone: x", " labels:", "   a: 1", "-  b: 1", "+  b: 2", "+  c: 3"],
-  );
-});
-
-test("of two texts the changed lines are shown, and one around them", () => {
-  assert.deepEqual(
-    changesInText("one\ntwo\nthree\nfour\n", "one\ntwo\n3\nfour\n").map(({ mark, text }) => `${mark}${text}`),
-    [" two", "-three", "+3", " four"],
   );
 });
 

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { CommandResult } from "../cluster/command-line.ts";
-import { createApi } from "../e2e/api.ts";
+import type { Velero } from "../cluster/velero.ts";
 import type { Api, Ref, Stored } from "../e2e/api.ts";
+import type { Volume } from "../e2e/real-velero.ts";
 import type { Manifest } from "../e2e/objects.ts";
 import { changesBetween } from "./change.ts";
 import type { Screen } from "./screen.ts";
@@ -13,6 +14,9 @@ import type { Screen } from "./screen.ts";
 export interface Stage {
   readonly screen: Screen;
   readonly cluster: Cluster;
+  readonly velero: Velero;
+  /** The volume that is backed up. */
+  readonly shop: Volume;
   readonly api: Api;
   /** The directory of the manifests that were applied. */
   readonly files: string;
@@ -20,6 +24,8 @@ export interface Stage {
   step(title: string, words: string): void;
   /** Runs the real kubectl and shows the command with all that it says. */
   kubectl(args: readonly string[], how?: How): Promise<CommandResult>;
+  /** Runs the real `velero` command line, and shows it in the same way. */
+  runVelero(args: readonly string[]): Promise<CommandResult>;
   /** Writes a manifest to a file, creates the object by kubectl, and shows how it was stored. */
   create(file: string, manifest: Manifest, how?: How): Promise<Stored>;
   /** Writes a file to use in a kubectl command. */
@@ -38,25 +44,42 @@ interface How {
 export interface StageOptions {
   readonly screen: Screen;
   readonly cluster: Cluster;
+  readonly velero: Velero;
+  readonly api: Api;
+  readonly shop: Volume;
   readonly steps: number;
   readonly signal: AbortSignal;
 }
 
 /** Sets the stage on a running cluster. */
-export async function setStage({ screen, cluster, steps, signal }: StageOptions): Promise<Stage> {
+export async function setStage(options: StageOptions): Promise<Stage> {
+  const { screen, cluster, velero, api, shop, steps, signal } = options;
   const files = join(cluster.directory, "demo");
   await mkdir(files);
-  const api = await createApi(cluster);
   let number = 0;
 
-  async function kubectl(args: readonly string[], how: How = {}): Promise<CommandResult> {
-    const { as, mayFail = false } = how;
-    const identity = as === undefined ? [] : [`--as=${as}`];
-    screen.command(["kubectl", ...args, ...identity].map(quoted).join(" ").replaceAll(`${files}/`, ""));
-    const result = await cluster.kubectl([...args, ...identity], { allowFailure: true, signal });
+  async function show(command: readonly string[], run: () => Promise<CommandResult>): Promise<CommandResult> {
+    screen.command(command.map(quoted).join(" ").replaceAll(`${files}/`, ""));
+    const result = await run();
     // Errors name files, too.
     screen.output(`${result.stderr}${result.stdout}`.replaceAll(`${files}/`, ""));
-    if (result.code !== 0 && !mayFail) throw new Error(`kubectl ${args.join(" ")} ended with ${result.code}`);
+    return result;
+  }
+  function expectSuccess(command: string, { code }: CommandResult): void {
+    if (code !== 0) throw new Error(`${command} ended with ${code}`);
+  }
+  async function kubectl(args: readonly string[], how: How = {}): Promise<CommandResult> {
+    const { as, mayFail = false } = how;
+    const all = [...args, ...(as === undefined ? [] : [`--as=${as}`])];
+    const options = { allowFailure: true, signal };
+    const result = await show(["kubectl", ...all], async () => cluster.kubectl(all, options));
+    if (!mayFail) expectSuccess(`kubectl ${args.join(" ")}`, result);
+    return result;
+  }
+  async function runVelero(args: readonly string[]): Promise<CommandResult> {
+    const options = { allowFailure: true, signal };
+    const result = await show(["velero", ...args], async () => velero.velero(args, options));
+    expectSuccess(`velero ${args.join(" ")}`, result);
     return result;
   }
   async function write(file: string, text: string): Promise<string> {
@@ -74,9 +97,12 @@ export async function setStage({ screen, cluster, steps, signal }: StageOptions)
   return {
     screen,
     cluster,
+    velero,
+    shop,
     api,
     files,
     kubectl,
+    runVelero,
     create,
     write,
     step: (title, words) => {

@@ -1,26 +1,23 @@
 import type { Stage } from "./stage.ts";
-import { backUp } from "./steps/backup.ts";
-import { cloneSnapshot } from "./steps/clone.ts";
-import { findContent } from "./steps/content.ts";
-import { requestUpload } from "./steps/data-upload.ts";
+import { deleteBackup, failUpload } from "./steps/ends.ts";
+import { makeFirstBackup } from "./steps/first-backup.ts";
 import { removeForgery } from "./steps/forgery.ts";
-import { changePolicy } from "./steps/live-policy.ts";
+import { fillArray, makeRoom, rollOn } from "./steps/further-backups.ts";
+import { showPlan } from "./steps/plan.ts";
 import { refusePolicy } from "./steps/refused-policy.ts";
-import { takeSnapshot } from "./steps/snapshot.ts";
-import { showStorage } from "./steps/storage.ts";
 
 /** How many steps the story has. */
 export const STEPS = 9;
 
-/** Plays a backup from its beginning to the clone that a data mover reads, and what people may try meanwhile. */
+/** Plays five nights of backups, and what people may try meanwhile. */
 export async function tellStory(stage: Stage): Promise<void> {
-  const backup = await backUp(stage);
-  const { claim, snapshot } = await takeSnapshot(stage, backup);
-  const content = await findContent(stage, snapshot);
-  const upload = await requestUpload(stage, { backup, claim, snapshot });
-  await cloneSnapshot(stage, { snapshot, content, upload });
+  const content = await makeFirstBackup(stage);
   await removeForgery(stage, content);
-  await changePolicy(stage);
   await refusePolicy(stage);
-  await showStorage(stage);
+  await fillArray(stage);
+  await makeRoom(stage);
+  await rollOn(stage);
+  await deleteBackup(stage);
+  await failUpload(stage);
+  await showPlan(stage);
 }

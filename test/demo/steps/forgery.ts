@@ -10,7 +10,7 @@ const MALLORY = `system:serviceaccount:${NAMESPACE}:mallory`;
 export async function removeForgery(stage: Stage, content: Stored): Promise<void> {
   stage.step(
     "A tenant forges the labels of somebody else's volume",
-    "Labels will decide which snapshot is the oldest one of a volume and has to go. Mallory may create snapshots in a " +
+    "Labels tell which snapshot is of which volume, and so which one has to go. Mallory may create snapshots in a " +
       "namespace of his own, and writes the labels of the shop's volume on one.",
   );
   await createTenant(stage);

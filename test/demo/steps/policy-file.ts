@@ -1,20 +1,28 @@
-import { readFile } from "node:fs/promises";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { POLICY_KEY } from "../../../src/kube/policy-source.ts";
 import { NAMESPACE, POLICY_CONFIGMAP } from "../../e2e/product.ts";
 import type { Stage } from "../stage.ts";
 
-/** The policy that the demo begins with, as text. */
-export async function readExamplePolicy(): Promise<string> {
-  return readFile("examples/policy.yaml", "utf8");
-}
+/** How many snapshots of a volume the array takes: one more it refuses. */
+export const ARRAY_LIMIT = 2;
+
+/** The policy of the demo, as text. */
+export const POLICY = `# Keep the newest 2 snapshots of every volume on the storage.
+apiVersion: snapshot-retainer.io/v1alpha1
+kind: RetentionPolicy
+snapshotsToRetain: 2
+ceilings:
+  drivers:
+    # What this storage takes of one volume.
+    array.csi.snapshot-retainer.io: ${ARRAY_LIMIT}
+`;
 
 const Document = z.looseObject({ apiVersion: z.string(), kind: z.string() });
 
 /** The same as the chart's value `policy`, which goes without apiVersion and kind. */
-export async function readExampleValues(): Promise<object> {
-  const { apiVersion: _version, kind: _kind, ...values } = Document.parse(parse(await readExamplePolicy()));
+export function policyValues(): object {
+  const { apiVersion: _version, kind: _kind, ...values } = Document.parse(parse(POLICY));
   return values;
 }
 
