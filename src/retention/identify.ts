@@ -119,7 +119,7 @@ function uploadOf(
   const { namespace = "" } = reference;
   if (velero.namespaces.includes(namespace) && (document !== undefined || reference.name === name)) {
     const upload = relations.upload(namespace, name);
-    if (upload !== undefined && isOf(upload, content, document, relations)) {
+    if (upload !== undefined && isOf(upload, content, relations)) {
       return upload;
     }
   }
@@ -138,22 +138,16 @@ function uploadOfOtherMover(
   return found !== undefined && hasOtherMover(found) ? found : undefined;
 }
 
-/** Whether nothing that is known of a DataUpload of this name says that it moves another snapshot. */
-function isOf(
-  upload: DataUpload,
-  content: VolumeSnapshotContent,
-  document: Inherited | undefined,
-  relations: Relations,
-): boolean {
-  const own = relations.document(upload.metadata);
-  const moved = movedSnapshotOf(upload, own);
-  if (moved.driver !== undefined && moved.driver !== "" && moved.driver !== content.spec.driver) {
-    return false;
-  }
-  // Aliases may differ where a look-up failed when the DataUpload was made; the handle is the storage's own word.
-  return moved.handle === undefined
-    ? document === undefined || own === undefined || document.alias === own.alias
-    : moved.handle === handleOf(content);
+/**
+ * Whether nothing that is known of a DataUpload of this name says that it moves another snapshot. Aliases may differ,
+ * where a look-up failed when the DataUpload was made; driver and handle are the storage's own word.
+ */
+function isOf(upload: DataUpload, content: VolumeSnapshotContent, relations: Relations): boolean {
+  const { driver = "", handle } = movedSnapshotOf(upload, relations.document(upload.metadata));
+  return (
+    (driver === "" || driver === content.spec.driver) &&
+    (handle === undefined || handle === handleOf(content))
+  );
 }
 
 /** Somebody's copy of a clone, annotations and all, while the clone or its DataUpload tells which is the real one. */

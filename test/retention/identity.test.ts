@@ -162,6 +162,18 @@ testPlans("what stands for a snapshot", {
     ],
     want: { s1: within },
   },
+  "a content is found by its DataUpload though their aliases differ, where no handle is known": {
+    world: [
+      taken({
+        ...young,
+        content: { metadata: { annotations: annotated(withoutSnapshot("another")) } },
+        dataUpload: { metadata: { annotations: annotated(withoutSnapshot("alias-s1")) } },
+        backup: "PartiallyFailed",
+      }),
+      claimed(),
+    ],
+    want: { s1: within },
+  },
   "a clone of another data mover is found by its document": {
     world: [
       taken({
@@ -202,6 +214,31 @@ testPlans("what stands for a snapshot", {
     ],
     policy: { snapshotsToRetain: 0 },
     want: { s1: "kept shared_handle" },
+  },
+  "two contents for one handle, of which none is labelled, count once": {
+    world: [
+      taken({ ...young, upload: null }),
+      {
+        contents: (taken({ ...young, upload: null }).contents ?? []).map((content) => ({
+          ...content,
+          metadata: { ...content.metadata, name: "s0", uid: "twin" },
+        })),
+      },
+      claimed(),
+    ],
+    want: { s0: "kept shared_handle" },
+  },
+  "an original's VolumeSnapshot does not count beside its clone, when its content went first": {
+    world: [
+      { ...taking("s1", "10m"), contents: [], backups: [] },
+      taken({
+        ...young,
+        ...running,
+        dataUpload: { spec: { csiSnapshot: { volumeSnapshot: "velero-s1" } } },
+      }),
+      claimed(),
+    ],
+    want: { s1: "kept uploading" },
   },
   "two retained contents for one handle count once": {
     world: [
@@ -297,4 +334,9 @@ testPlans("members of a VolumeGroupSnapshot", {
 function withoutBackup(): ReturnType<typeof documentOf> {
   const { backup: _, ...document } = copy;
   return document;
+}
+
+function withoutSnapshot(alias: string): ReturnType<typeof documentOf> {
+  const { snapshot: _, ...document } = copy;
+  return { ...document, alias };
 }

@@ -127,6 +127,14 @@ testPlans("a snapshot that failed", {
     world: [taken({ ...young, dataUpload: { status: { completionTimestamp: ago("1m") } } }), claimed()],
     want: { s1: "going upload_too_late" },
   },
+  "is retained when its upload completed in the second in which its Backup ended": {
+    world: [taken({ ...young, dataUpload: { status: { completionTimestamp: ago("7m") } } }), claimed()],
+    want: { s1: "kept within_number" },
+  },
+  "waits for a mover whose Backup is not there": {
+    world: [taken({ ...old, upload: "InProgress", backup: null }), claimed()],
+    want: { s1: "kept uploading" },
+  },
   "waits for a mover that runs on after its Backup": {
     world: [taken({ ...young, upload: "InProgress" }), claimed()],
     want: { s1: "kept uploading" },

@@ -72,7 +72,7 @@ testPlans("the budget", {
     actions: ["free s3", "free s1"],
   },
   "counts what was freed within the last minute": {
-    world: [...two, freed("10s", "50s", "70s"), claimed()],
+    world: [...two, freed("0s", "50s", "60s", "70s"), claimed()],
     policy: { snapshotsToRetain: 0, deletionsPerMinute: 3 },
     want: { s1: "going number_is_zero", s2: "going number_is_zero, waiting_for_budget" },
   },
@@ -125,6 +125,11 @@ describe("the time of the next look", () => {
         [...two, freed("50s"), claimed()],
         { snapshotsToRetain: 0, deletionsPerMinute: 1 },
         NOW + 10_000,
+      ],
+      "is in a minute when the budget is used up by this plan": [
+        [...two, claimed()],
+        { snapshotsToRetain: 0, deletionsPerMinute: 1 },
+        NOW + 60_000,
       ],
       "is when a mover is given up": [
         [taken({ name: "s1", age: "10m", upload: "InProgress" }), claimed()],

@@ -50,6 +50,15 @@ const cases: Record<string, Case> = {
     want: "wait",
     reason: /being freed/,
   },
+  "does not count by number one on its way that is not to be retained": {
+    world: [retained("s1", "2d"), taking("s2", "1m", { schedule: "hourly" }), ...asked],
+    policy: {
+      snapshotsToRetain: 2,
+      rules: [{ name: "none", when: { schedules: ["hourly"] }, snapshotsToRetain: 0 }],
+    },
+    want: "granted",
+    reason: /^1 of 2/,
+  },
   "does not count what is left to Velero": {
     world: [
       retained("s1", "2d"),
