@@ -12,13 +12,14 @@ WORKDIR /app
 # .npmrc: exact versions, and none of npm's own reports.
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
 COPY src ./src
 COPY certs ./certs
-RUN npm exec -- tsc -p tsconfig.build.json
-# Without the development dependencies, and without the optional ones: those are the Node that developers' machines use, and
-# the image has its own.
-RUN rm -rf node_modules && npm ci --ignore-scripts --omit=dev --omit=optional && rm -rf node_modules/.package-lock.json
+# One file with what is used of every dependency: loaded from node_modules they take 20 MiB more (docs/decisions/0010-bundle.md).
+RUN npm run image
+# Of the packages in it, the image carries the licenses.
+RUN rm -rf node_modules && npm ci --ignore-scripts --omit=dev --omit=optional \
+  && mkdir /licenses && find node_modules -iname 'licen[cs]e*' -type f -exec cp --parents {} /licenses \;
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0
@@ -33,11 +34,11 @@ ENV PATH=/nodejs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
     NODE_ENV=production
 WORKDIR /app
 COPY LICENSE package.json ./
-COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/dist ./dist
+COPY --from=build /licenses ./licenses
+COPY --from=build /app/dist/image ./dist
 # By number, so that "runAsNonRoot" can be checked; OpenShift runs it as another, which may read everything too.
 USER 65532:65532
 EXPOSE 8443 8080
 # A young generation of at most 3 x 4 MiB: with Node's own 3 x 16, `npm run bench` shows twice the memory under load.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/src/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/main.js"]
 CMD ["--help"]

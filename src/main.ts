@@ -1,22 +1,10 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
-import { controllerCommand } from "./commands/controller-command.ts";
-import { planCommand } from "./commands/plan-command.ts";
-import { reviewCommand } from "./commands/review-command.ts";
-import { webhookCommand } from "./commands/webhook-command.ts";
+import { CommanderError } from "commander";
 import { ConfigError } from "./config.ts";
+import { createProgram } from "./program.ts";
 
 async function main(): Promise<number> {
-  const program = new Command("snapshot-retainer")
-    .description(
-      "Keeps the newest N volume snapshots of each volume on the storage after Velero's data mover copied them.",
-    )
-    .version("0.1.0")
-    .exitOverride()
-    .addCommand(webhookCommand())
-    .addCommand(controllerCommand())
-    .addCommand(planCommand())
-    .addCommand(reviewCommand());
+  const program = createProgram();
   try {
     await program.parseAsync();
     return 0;

@@ -1,14 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { createSigner } from "../../src/admission/signer.ts";
-// Not used here, but loaded by every webhook: its memory belongs to the measurement.
-import "../../src/commands/webhook.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
+import { createProgram } from "../../src/program.ts";
 import { createApp } from "../../src/server/app.ts";
 import { createReport } from "../../src/server/report.ts";
 import { KEY } from "./bodies.ts";
+
+// Nothing of it is run here, but a webhook loads all of it: its memory belongs to the measurement.
+createProgram();
 
 /** The product's own application with everything on: policy, metrics, audit annotations, a log line a request. */
 export function createOurs(): RequestListener {
