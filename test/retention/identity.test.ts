@@ -318,6 +318,20 @@ testPlans("members of a VolumeGroupSnapshot", {
     want: { s1: "kept group_member" },
     actions: [],
   },
+  "are left alone where only the original says so": {
+    world: [
+      taken({ ...young, ...running }),
+      taking("s1", "10m", {
+        content: {
+          metadata: { annotations: { "groupsnapshot.storage.k8s.io/volumeGroupSnapshotHandle": "g" } },
+          status: { snapshotHandle: "handle-s1" },
+        },
+      }),
+      claimed(),
+    ],
+    want: { s1: "kept group_member" },
+    actions: [],
+  },
   "are counted while they are taken": {
     world: [
       taking("s1", "1m", {

@@ -44,7 +44,7 @@ testPlans("the mode", {
   },
   "paused sets to Retain what fits": {
     world: [retained("s1", "2d"), taken({ name: "s3", age: "5m", ...running }), claimed()],
-    policy: { mode: "paused" },
+    policy: { mode: "paused", snapshotsToRetain: 2 },
     want: { s1: within, s3: "kept uploading" },
     actions: ["protect s3", "record s3"],
   },
