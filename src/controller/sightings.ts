@@ -158,7 +158,15 @@ function reservationOf({ metadata, spec }: Lease, at: number): Reservation | und
   if (holder === "" || volume === undefined || volumeName === undefined) {
     return undefined;
   }
-  return { volume, volumeName, holder, seenAtMs: at, ...(backup !== undefined && { backup }) };
+  const askedAtMs = Date.parse(spec?.renewTime ?? "");
+  return {
+    volume,
+    volumeName,
+    holder,
+    seenAtMs: at,
+    askedAtMs: Number.isNaN(askedAtMs) ? at : askedAtMs,
+    ...(backup !== undefined && { backup }),
+  };
 }
 
 function namespacedName(text: string | undefined): { namespace: string; name: string } | undefined {

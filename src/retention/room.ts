@@ -12,6 +12,9 @@ import type { Reservation } from "./world.ts";
 /** A VolumeSnapshot that was created this much before its request was seen may be the one that asked: times are whole seconds. */
 const SLACK_MS = 2000;
 
+/** The clocks of the webhook and of the storage may differ by this much: more than any that still verify certificates in time. */
+const SKEW_MS = 5 * 60_000;
+
 /** A reservation, and the place that it holds while it is neither used nor lapsed. */
 export interface Claimed {
   readonly reservation: Reservation;
@@ -41,17 +44,35 @@ export function claimPlaces(
 }
 
 function stateOf(reservation: Reservation, entries: readonly Entry[], now: number): Claimed["state"] {
-  const { volumeName, seenAtMs } = reservation;
-  const hasCome = entries.some(
-    ({ snapshot, course }) =>
-      course.kind === "in_flight" &&
-      snapshot.identity.volumeName === volumeName &&
-      (snapshot.bornAt ?? 0) >= seenAtMs - SLACK_MS,
-  );
-  if (hasCome) {
+  if (entries.some((entry) => isFor(entry, reservation))) {
     return "consumed";
   }
-  return now >= seenAtMs + RESERVATION_MS ? "lapsed" : "open";
+  const { seenAtMs, askedAtMs } = reservation;
+  // Nobody answered while no controller ran: whoever asked has gone on long ago.
+  return now >= seenAtMs + RESERVATION_MS || now >= askedAtMs + RESERVATION_MS + SKEW_MS ? "lapsed" : "open";
+}
+
+/**
+ * Whether a snapshot is the one that room was asked for. A Backup takes one of a volume; where it had a namesake, only one
+ * that is on its way or was taken since counts. Where no Backup is known, the time alone has to tell.
+ */
+function isFor(
+  { snapshot, course }: Entry,
+  { volumeName, backup, seenAtMs, askedAtMs }: Reservation,
+): boolean {
+  const { identity, bornAt = 0 } = snapshot;
+  if (identity.volumeName !== volumeName) {
+    return false;
+  }
+  const isInFlight = course.kind === "in_flight";
+  if (isInFlight && bornAt >= seenAtMs - SLACK_MS) {
+    return true;
+  }
+  const ofBackup =
+    backup !== undefined &&
+    identity.backup?.namespace === backup.namespace &&
+    identity.backup.name === backup.name;
+  return ofBackup && (isInFlight || bornAt >= askedAtMs - SKEW_MS);
 }
 
 function placeOf(reservation: Reservation, relations: Relations, limitsOf: LimitsOf): Place {

@@ -51,8 +51,10 @@ export interface Reservation {
   readonly backup?: { readonly namespace: string; readonly name: string } | undefined;
   /** The random id of this request (`spec.holderIdentity` of its Lease). */
   readonly holder: string;
-  /** When this controller first saw that id. */
+  /** When this controller first saw that id: long after it was asked, where another controller led then. */
   readonly seenAtMs: number;
+  /** When the webhook asked, by its own clock. */
+  readonly askedAtMs: number;
 }
 
 /** How long a reservation holds from when it was first seen: a VolumeSnapshot follows within seconds, or never. */

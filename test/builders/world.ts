@@ -321,6 +321,7 @@ export function reservation(seen: string, overrides: Partial<Reservation> = {}):
         backup: { namespace: "velero", name: "b-new" },
         holder: "holder-1",
         seenAtMs: msAgo(seen),
+        askedAtMs: msAgo(seen),
         ...overrides,
       },
     ],

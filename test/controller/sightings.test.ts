@@ -40,6 +40,7 @@ test("a request for room is as old as the first sight of its id, answered or not
     backup: { namespace: "velero", name: "nightly" },
     holder: "a",
     seenAtMs: 10,
+    askedAtMs: 10,
   };
   assert.deepEqual(sightings.read(30).reservations, [reservation]);
 });

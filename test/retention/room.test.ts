@@ -136,6 +136,31 @@ const cases: Record<string, Case> = {
     want: "granted",
     reason: /^0 of 3/,
   },
+  "is used up by its Backup's snapshot, where a new leader sees both later": {
+    world: [...two, taking("new", "40s"), ...asked],
+    want: "consumed",
+    reason: /has come/,
+  },
+  "is used up by what its Backup has retained already, where a new leader sees both later": {
+    world: [
+      retained("s1", "2d"),
+      retained("new", "50s"),
+      reservation("1s", { askedAtMs: msAgo("1m") }),
+      claimed(),
+    ],
+    want: "consumed",
+    reason: /has come/,
+  },
+  "is not used up by what a namesake of its Backup took": {
+    world: [retained("s1", "2d"), retained("new", "1d"), ...asked],
+    want: "granted",
+    reason: /^2 of 3/,
+  },
+  "lapses where it was asked long before anybody saw it": {
+    world: [...two, reservation("1s", { askedAtMs: msAgo("1h") }), claimed()],
+    want: "lapsed",
+    reason: /never came/,
+  },
   "lapses after a minute": {
     world: [...two, reservation("61s"), claimed()],
     want: "lapsed",
