@@ -6,14 +6,18 @@ import { INHERITED_ANNOTATION } from "../../src/kube/keys.ts";
 /** The key that the benchmark's server signs with. */
 export const KEY = Buffer.alloc(32, 7);
 
-/** AdmissionReviews as kube-apiserver sends them, by name. */
-export const BODIES: Readonly<Record<string, string>> = {
-  VolumeSnapshotContent: aCloneReview(),
-  Backup: aBackupReview(),
+/** More than anything could be remembered of: no request of a real cluster comes twice in a row either. */
+const DIFFERENT = 1_000;
+
+/** AdmissionReviews as kube-apiserver sends them, by name: different objects of one shape. */
+export const BODIES: Readonly<Record<string, readonly string[]>> = {
+  VolumeSnapshotContent: Array.from({ length: DIFFERENT }, aCloneReview),
+  Backup: Array.from({ length: DIFFERENT }, aBackupReview),
 };
 
 /** A data mover's clone of a content, with the annotation that it copied: some 4 KB. */
 function aCloneReview(): string {
+  const name = `nightly-20261122010000-${randomUUID().slice(0, 5)}`;
   const inherited = {
     version: 1 as const,
     kind: "VolumeSnapshotContent",
@@ -27,7 +31,7 @@ function aCloneReview(): string {
     apiVersion: "snapshot.storage.k8s.io/v1",
     kind: "VolumeSnapshotContent",
     metadata: {
-      name: "nightly-20261122010000-4sj86",
+      name,
       creationTimestamp: null,
       annotations: {
         [INHERITED_ANNOTATION]: writeInherited(inherited, createSigner(KEY)),
@@ -41,7 +45,7 @@ function aCloneReview(): string {
       driver: "array.csi.snapshot-retainer.io",
       source: { snapshotHandle: `snap-${randomUUID()}` },
       volumeSnapshotClassName: "array",
-      volumeSnapshotRef: { name: "nightly-20261122010000-4sj86", namespace: "velero", uid: randomUUID() },
+      volumeSnapshotRef: { name, namespace: "velero", uid: randomUUID() },
     },
   };
   const resource = { group: "snapshot.storage.k8s.io", version: "v1", resource: "volumesnapshotcontents" };
@@ -50,11 +54,12 @@ function aCloneReview(): string {
 
 /** A scheduled Backup with what Velero and kubectl put on one: some 3 KB. */
 function aBackupReview(): string {
+  const name = `nightly-${randomUUID().slice(0, 8)}`;
   const object = {
     apiVersion: "velero.io/v1",
     kind: "Backup",
     metadata: {
-      name: "nightly-20261122010000",
+      name,
       namespace: "velero",
       labels: { "velero.io/schedule-name": "nightly", "velero.io/storage-location": "default" },
       annotations: { "velero.io/resource-timeout": "10m0s", note: "x".repeat(200) },

@@ -16,19 +16,21 @@ export interface Load {
 /** How much load, the way kube-apiserver makes it: HTTP/1.1 over TLS, connections kept alive, one request at a time on each. */
 export interface LoadOptions {
   readonly port: number;
-  readonly body: string;
+  /** Sent one after another, and again from the first. */
+  readonly bodies: readonly string[];
   readonly connections: number;
   readonly requests: number;
   /** Requests a second, evenly spread; as fast as the server answers where left out. */
   readonly rate?: number;
 }
 
-/** Sends the requests and waits for every answer. Latency counts from when a request was due, not from when it left. */
+/**
+ * Sends the requests and waits for every answer. Latency counts from when a request was due, so that one which had to
+ * wait for an answer before it counts its wait too; from when it left, where a timer's millisecond let it leave earlier.
+ */
 export async function runLoad(options: LoadOptions): Promise<Load> {
-  const { port, body, connections, requests, rate } = options;
-  const message = Buffer.from(
-    `POST /mutate?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: kube-apiserver-admission\r\nContent-Type: application/json\r\nAccept: application/json, */*\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const { port, bodies, connections, requests, rate } = options;
+  const messages = bodies.map((body) => messageOf(port, body));
   const latencies = new Float64Array(requests);
   let next = 0;
   let failures = 0;
@@ -36,13 +38,14 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   const start = performance.now();
   async function drive(socket: TLSSocket): Promise<void> {
     for (let index = next++; index < requests; index = next++) {
-      const due = rate === undefined ? performance.now() : start + (index * 1000) / rate;
+      const due = rate === undefined ? Infinity : start + (index * 1000) / rate;
       const early = due - performance.now();
-      if (early > 1) {
-        await sleep(early);
+      if (early > 1 && early < Infinity) {
+        await sleep(Math.floor(early));
       }
-      const ok = await exchange(socket, message);
-      latencies[index] = performance.now() - due;
+      const left = performance.now();
+      const ok = await exchange(socket, messages[index % messages.length] ?? "");
+      latencies[index] = performance.now() - Math.min(due, left);
       failures += ok ? 0 : 1;
     }
   }
@@ -54,6 +57,12 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   return { requests, seconds, latencies: latencies.sort(), failures };
 }
 
+function messageOf(port: number, body: string): Buffer {
+  return Buffer.from(
+    `POST /mutate?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: kube-apiserver-admission\r\nContent-Type: application/json\r\nAccept: application/json, */*\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
 async function open(port: number): Promise<TLSSocket> {
   // The generator is not what is measured: it need not check the certificate.
   const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
@@ -62,7 +71,7 @@ async function open(port: number): Promise<TLSSocket> {
   return socket;
 }
 
-async function exchange(socket: TLSSocket, message: Buffer): Promise<boolean> {
+async function exchange(socket: TLSSocket, message: Buffer | string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let text = "";
     function onData(chunk: Buffer): void {

@@ -12,8 +12,16 @@ import { KEY } from "./bodies.ts";
 // Nothing of it is run here, but a webhook loads all of it: its memory belongs to the measurement.
 createProgram();
 
-/** The product's own application with everything on: policy, metrics, audit annotations, a log line a request. */
-export function createOurs(): RequestListener {
+/** What may be taken out of the product, to see what it costs. */
+export interface Parts {
+  /** Rules, and the patch that comes of them; without, every request gets the answer that there is no policy yet. */
+  readonly decided: boolean;
+  /** Metrics and a log line a request. */
+  readonly reported: boolean;
+}
+
+/** The product's own application; with all parts, as the image runs it: policy, audit annotations, metrics, a log line. */
+export function createOurs({ decided, reported }: Parts): RequestListener {
   const parsed = parsePolicy(
     "apiVersion: snapshot-retainer.io/v1alpha1\nkind: RetentionPolicy\nsnapshotsToRetain: 3\n",
   );
@@ -29,7 +37,7 @@ export function createOurs(): RequestListener {
   }
   return createApp({
     context: () => ({
-      policy: parsed.policy,
+      policy: decided ? parsed.policy : undefined,
       policyLocation: "bench",
       signer,
       randomId: randomUUID,
@@ -52,7 +60,7 @@ export function createOurs(): RequestListener {
     }),
     policyKey: "policy.yaml",
     deadlineMs: 3_300,
-    onAnswered: (answered) => report.answered(answered),
+    onAnswered: reported ? (answered) => report.answered(answered) : () => undefined,
     clock: () => performance.now() / 1000,
     onError: (error) => log.error({ error }, "failed"),
   });

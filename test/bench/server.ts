@@ -5,16 +5,20 @@ import type { RequestListener } from "node:http";
 import { z } from "zod";
 
 /**
- * One server in a process of its own, `server.js bare|ours`. It gets its certificate and tells its port over IPC, and
+ * One server in a process of its own, `server.js bare|ours|undecided|unreported`. It gets its certificate and tells its port over IPC, and
  * answers each message after that with what it has used since it started.
  */
 const Pair = z.tuple([z.object({ cert: z.string(), key: z.string() })]).rest(z.unknown());
 const [pair] = Pair.parse(await once(process, "message"));
 // Neither process carries the other's code.
+const name = process.argv[2];
 const listener: RequestListener =
-  process.argv[2] === "bare"
+  name === "bare"
     ? (await import("./bare.ts")).answerBare
-    : (await import("./ours.ts")).createOurs();
+    : (await import("./ours.ts")).createOurs({
+        decided: name !== "undecided",
+        reported: name !== "unreported",
+      });
 const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, listener);
 server.listen(0, "127.0.0.1");
 await once(server, "listening");

@@ -44,7 +44,7 @@ test("the image's program serves probes and metrics, and ends when told", async 
     contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
     "current-context": "x",
   };
-  const files = { "cert.pem": cert, "key.pem": key, kubeconfig: JSON.stringify(kubeconfig) };
+  const files = { "cert.pem": cert ?? "", "key.pem": key ?? "", kubeconfig: JSON.stringify(kubeconfig) };
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
   const flags = {
     kubeconfig: join(directory, "kubeconfig"),
