@@ -1,4 +1,4 @@
-import { limitOf } from "../policy/limit.ts";
+import { ceilingOf, numberOf } from "../policy/limit.ts";
 import type { VolumeFacts } from "../policy/limit.ts";
 import type { Inherited } from "./inherited.ts";
 import type { Outcome } from "./outcome.ts";
@@ -41,8 +41,9 @@ function isRoomNeeded({ facts, taken }: RoomFacts, policy: Surroundings["policy"
   if (taken === 0 || facts === undefined) {
     return taken > 0;
   }
-  const { number } = limitOf(policy, facts);
-  return number > 0 && taken >= number;
+  // A snapshot that is not to be retained takes a place on the storage all the same: the ceiling holds for it too.
+  const halves = [numberOf(policy, facts).number, ceilingOf(policy, facts)?.number ?? 0];
+  return halves.some((most) => most > 0 && taken >= most);
 }
 
 /** Whether anybody may be asked for room at all. */

@@ -25,9 +25,19 @@ const cases: Record<string, Case> = {
     room: { facts: {}, taken: 0 },
     asks: false,
   },
-  "with a number of none has nothing that could go": {
+  "with a number of none, and no ceiling, has nothing that could go": {
     policy: { snapshotsToRetain: 0 },
     room: { facts: {}, taken: 5 },
+    asks: false,
+  },
+  "with a number of none still takes a place of the storage's": {
+    policy: { snapshotsToRetain: 0, ceilings: { drivers: { "pxd.portworx.com": 2 } } },
+    room: { facts: portworx, taken: 2 },
+    asks: true,
+  },
+  "with a ceiling of none has nothing that could go": {
+    policy: { snapshotsToRetain: 0, ceilings: { drivers: { "pxd.portworx.com": 0 } } },
+    room: { facts: portworx, taken: 2 },
     asks: false,
   },
   "has the number of its rule": {
