@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { z } from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { createApi } from "./api.ts";
-import { installProduct } from "./product.ts";
+import { installProduct, NAMESPACE } from "./product.ts";
 import type { Product } from "./product.ts";
 import { createVolume, disturb, holds, playNext } from "./random-history.ts";
 import type { Random, Stage, Volume } from "./random-history.ts";
@@ -64,6 +67,16 @@ describe(`a random history (SEED=${SEED} plays it again)`, { skip }, () => {
     t.diagnostic(`${steps} steps`);
   });
 
+  test("and the printed plan says the same, and that nothing is left to do", async () => {
+    const { snapshots } = await readPlan(stage.cluster.kubeconfig);
+    const kept = volumes.flatMap(({ model }) => model.retained.map(({ handle }) => handle));
+    assert.deepEqual(snapshots.map(({ handle }) => handle).toSorted(), kept.toSorted());
+    assert.deepEqual(
+      snapshots.filter(({ decision }) => decision !== "kept"),
+      [],
+    );
+  });
+
   async function editPolicy(): Promise<void> {
     number = stage.random.below(5);
     await stage.product.applyPolicy(policyOf(number));
@@ -74,6 +87,18 @@ describe(`a random history (SEED=${SEED} plays it again)`, { skip }, () => {
     return volumes.reduce((sum, { model }) => sum + model.retained.length, 0);
   }
 });
+
+const PrintedPlan = z.object({
+  volumes: z.array(z.object({ snapshots: z.array(z.object({ handle: z.string(), decision: z.string() })) })),
+});
+
+/** What `snapshot-retainer plan` prints of the cluster, as an administrator runs it. */
+async function readPlan(kubeconfig: string): Promise<z.infer<typeof PrintedPlan>["volumes"][number]> {
+  const args = ["src/main.ts", "plan", "--kubeconfig", kubeconfig, "--namespace", NAMESPACE, "-o", "json"];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const { volumes } = PrintedPlan.parse(JSON.parse(stdout));
+  return { snapshots: volumes.flatMap(({ snapshots }) => snapshots) };
+}
 
 function policyOf(number: number): object {
   return {
