@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { createHmacSha256 } from "./hmac.ts";
 
 /** Signs texts with a key of our own, and recognises what it signed. */
 export interface Signer {
@@ -10,12 +11,12 @@ export interface Signer {
 
 /** A signer with this secret key; every replica must have the same one. */
 export function createSigner(key: Buffer): Signer {
-  const secret = createSecretKey(key);
+  const hmac = createHmacSha256(key);
   // A clone's document is verified and then, most often unchanged, signed again.
   let last = { text: "", signature: "" };
   function sign(text: string): string {
     if (last.signature === "" || last.text !== text) {
-      last = { text, signature: createHmac("sha256", secret).update(text).digest("base64url") };
+      last = { text, signature: hmac(text) };
     }
     return last.signature;
   }
