@@ -231,7 +231,11 @@ function launch({ cluster, command, probePort, args }: LaunchOptions): Process {
   const given = [command, "--probe-port", String(probePort), ...args];
   const child = spawn(process.execPath, ["src/main.ts", ...given], { stdio: ["ignore", file, file] });
   const probes = `http://127.0.0.1:${probePort}`;
-  process.once("exit", () => child.kill("SIGKILL"));
+  function endWithUs(): void {
+    child.kill("SIGKILL");
+  }
+  process.once("exit", endWithUs);
+  child.once("exit", () => process.off("exit", endWithUs));
   return {
     probes,
     log,
