@@ -2,9 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createSigner } from "../../src/admission/signer.ts";
 import { writeInherited } from "../../src/admission/inherited.ts";
 import { INHERITED_ANNOTATION } from "../../src/kube/keys.ts";
-
-/** The key that the benchmark's server signs with. */
-export const KEY = Buffer.alloc(32, 7);
+import { KEY } from "./key.ts";
 
 /** More than anything could be remembered of: no request of a real cluster comes twice in a row either. */
 const DIFFERENT = 1_000;

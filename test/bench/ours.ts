@@ -7,7 +7,7 @@ import { parsePolicy } from "../../src/policy/parse.ts";
 import { createProgram } from "../../src/program.ts";
 import { createApp } from "../../src/server/app.ts";
 import { createReport } from "../../src/server/report.ts";
-import { KEY } from "./bodies.ts";
+import { KEY } from "./key.ts";
 
 // Nothing of it is run here, but a webhook loads all of it: its memory belongs to the measurement.
 createProgram();
