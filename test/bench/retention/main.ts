@@ -33,7 +33,7 @@ try {
   print(await bareList());
   await measureController();
 } finally {
-  await cluster.stop();
+  await cluster.stop({ keep: process.env["KEEP"] === "1" });
 }
 
 async function prepare(): Promise<void> {
@@ -71,7 +71,7 @@ async function bareList(): Promise<string> {
   ] = users;
   for (let round = 0; round < 4; round++) {
     const { stdout } = await promisify(execFile)(process.execPath, [
-      "dist/bench/test/bench/retention/list.js",
+      "dist/bench/list.js",
       cluster.server,
       cluster.caFile,
       token,
@@ -141,7 +141,7 @@ async function startController(cluster: Cluster): Promise<{
     process.execPath,
     [
       "--max-semi-space-size=4",
-      "dist/src/main.js",
+      "dist/image/main.js",
       "controller",
       `--kubeconfig=${kubeconfig}`,
       `--namespace=${NAMESPACE}`,

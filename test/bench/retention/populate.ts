@@ -4,8 +4,10 @@ import type { Inherited } from "../../../src/admission/inherited.ts";
 import {
   ALIAS_LABEL,
   BACKUP_NAME_LABEL,
+  EXCLUDE_FROM_BACKUP_LABEL,
   INHERITED_ANNOTATION,
   RETAINED_LABEL,
+  RETAINED_SNAPSHOT_ANNOTATION,
   VOLUME_NAME_LABEL,
 } from "../../../src/kube/keys.ts";
 import type { Rest } from "../../../src/kube/rest.ts";
@@ -62,7 +64,11 @@ async function createSnapshot(rest: Rest, snapshot: Snapshot): Promise<void> {
   const annotations = { [INHERITED_ANNOTATION]: writeInherited(inherited, signer) };
   const labels = { [ALIAS_LABEL]: inherited.alias, [VOLUME_NAME_LABEL]: volumeName };
   await rest.call("POST", "/apis/velero.io/v2alpha1/namespaces/velero/datauploads", {
-    body: aDataUpload(snapshot, { name, labels, annotations }),
+    body: aDataUpload(
+      snapshot,
+      { name, labels, annotations: { ...annotations, [RETAINED_SNAPSHOT_ANNOTATION]: name } },
+      inherited,
+    ),
   });
   const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
   await rest.call("POST", contents, {
@@ -71,7 +77,12 @@ async function createSnapshot(rest: Rest, snapshot: Snapshot): Promise<void> {
       kind: "VolumeSnapshotContent",
       metadata: {
         name,
-        labels: { ...labels, [BACKUP_NAME_LABEL]: backup, [RETAINED_LABEL]: "true" },
+        labels: {
+          ...labels,
+          [BACKUP_NAME_LABEL]: backup,
+          [RETAINED_LABEL]: "true",
+          [EXCLUDE_FROM_BACKUP_LABEL]: "true",
+        },
         annotations,
       },
       spec: {
@@ -103,8 +114,20 @@ function aDocument({ backup, claim }: Snapshot, handle: string, volumeName: stri
   };
 }
 
-function aDataUpload({ backup, claim, night }: Snapshot, metadata: object): object {
+function aDataUpload({ night, claim }: Snapshot, metadata: object, inherited: Inherited): object {
   const at = new Date(takenAt(night)).toISOString();
+  const { alias, volumeName, snapshot } = inherited;
+  const { handle, volumeHandle } = snapshot ?? {};
+  const name = handle?.replace(/^snap-/, "");
+  const dataMoverResult = {
+    retainedSnapshot: name,
+    snapshotHandle: handle,
+    driver: DRIVER,
+    volumeHandle,
+    snapshotClass: "array",
+    alias,
+    volumeName,
+  };
   return {
     apiVersion: "velero.io/v2alpha1",
     kind: "DataUpload",
@@ -122,11 +145,7 @@ function aDataUpload({ backup, claim, night }: Snapshot, metadata: object): obje
       backupStorageLocation: "default",
       operationTimeout: "10m0s",
     },
-    status: {
-      phase: "Completed",
-      completionTimestamp: at,
-      dataMoverResult: { retainedSnapshot: `${backup}-${claim}` },
-    },
+    status: { phase: "Completed", completionTimestamp: at, dataMoverResult },
   };
 }
 
