@@ -4,8 +4,8 @@ import { ConfigError } from "./config.ts";
 import { createProgram } from "./program.ts";
 
 async function main(): Promise<number> {
-  const program = createProgram();
   try {
+    const program = await createProgram(process.argv[2]);
     await program.parseAsync();
     return 0;
   } catch (error) {

@@ -1,19 +1,24 @@
 import { Command } from "commander";
-import { controllerCommand } from "./commands/controller-command.ts";
-import { planCommand } from "./commands/plan-command.ts";
-import { reviewCommand } from "./commands/review-command.ts";
-import { webhookCommand } from "./commands/webhook-command.ts";
 
-/** The command line: every command, none of them run yet. */
-export function createProgram(): Command {
-  return new Command("snapshot-retainer")
+/** One loader a command: what one of them needs is not loaded for another, which is tens of MiB in a Pod. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  webhook: async () => (await import("./commands/webhook-command.ts")).webhookCommand(),
+  controller: async () => (await import("./commands/controller-command.ts")).controllerCommand(),
+  plan: async () => (await import("./commands/plan-command.ts")).planCommand(),
+  review: async () => (await import("./commands/review-command.ts")).reviewCommand(),
+};
+
+/** The command line, none of it run yet: the command of this name, or where there is no such command, all of them. */
+export async function createProgram(name?: string): Promise<Command> {
+  const program = new Command("snapshot-retainer")
     .description(
       "Keeps the newest N volume snapshots of each volume on the storage after Velero's data mover copied them.",
     )
     .version("0.1.0")
-    .exitOverride()
-    .addCommand(webhookCommand())
-    .addCommand(controllerCommand())
-    .addCommand(planCommand())
-    .addCommand(reviewCommand());
+    .exitOverride();
+  const named = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
+  for (const load of named === undefined ? Object.values(COMMANDS) : [named]) {
+    program.addCommand(await load());
+  }
+  return program;
 }

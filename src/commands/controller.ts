@@ -7,6 +7,7 @@ import { createSigner } from "../admission/signer.ts";
 import { loadKubeConfig } from "../config.ts";
 import type { WebhookConfig } from "../config.ts";
 import { createRecorder } from "../controller/apply-record.ts";
+import { keptDocument } from "../controller/believed.ts";
 import { startCaches, unsyncedCaches } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
 import { startLeader } from "../controller/leader.ts";
@@ -23,7 +24,6 @@ import { readSigningKey } from "../kube/signing-key.ts";
 import { createLog, messageOf } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Metrics } from "../metrics.ts";
-import { rememberDocuments } from "../retention/documents.ts";
 import { drain, listenPlain, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
 import { startPolicy } from "./policy.ts";
@@ -114,6 +114,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
   let leader: Leader | undefined;
   const caches = startCaches({
     ...parts,
+    signer,
     namespace,
     sightings,
     now: Date.now,
@@ -126,7 +127,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     sightings,
     metrics,
     signer,
-    documents: rememberDocuments(signer),
+    documents: keptDocument,
     recorder: createRecorder(),
     policy: () => policy.current(),
     createReport: () => createReport({ log, events, metrics }),

@@ -1,7 +1,9 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { z } from "zod";
+import type { Signer } from "../admission/signer.ts";
 import { startCache } from "../kube/cache.ts";
 import type { Cache, Cached } from "../kube/cache.ts";
+import { createInterner } from "../kube/intern.ts";
 import {
   ROOM_ANSWER_ANNOTATION,
   ROOM_BACKUP_ANNOTATION,
@@ -23,6 +25,7 @@ import {
   VolumeSnapshot,
   VolumeSnapshotContent,
 } from "../retention/objects.ts";
+import { keepDocument, keptDocument } from "./believed.ts";
 import type { Sightings } from "./sightings.ts";
 
 /** The part of the cluster that is decided about, kept up to date by watches. */
@@ -42,6 +45,7 @@ export interface Caches {
 export interface CachesOptions {
   readonly kubeConfig: KubeConfig;
   readonly rest: Rest;
+  readonly signer: Signer;
   /** Our own namespace, where requests for room are. */
   readonly namespace: string;
   readonly sightings: Sightings;
@@ -63,7 +67,8 @@ const ROOM_ANNOTATIONS = [
 ];
 
 /** Starts all watches; each object is trimmed to what is read of it. */
-export function startCaches(options: CachesOptions): Caches {
+export function startCaches(given: CachesOptions): Caches {
+  const options = { ...given, intern: createInterner() };
   const { sightings, now, onChange } = options;
   return {
     contents: watchAll(
@@ -106,15 +111,24 @@ export function startCaches(options: CachesOptions): Caches {
 
 /** `see` tells whether somebody waits for what follows from a change. */
 function watchAll<T extends Cached>(
-  options: CachesOptions,
+  options: CachesOptions & { readonly intern: (object: object) => void },
   path: string,
   view: z.ZodType<T>,
   see: (now: T | undefined, before: T | undefined) => boolean = () => false,
 ): Cache<T> {
+  const trim = trimTo(view, READ_ANNOTATIONS);
   return startCache({
     ...options,
     path,
-    trim: trimTo(view, READ_ANNOTATIONS),
+    trim(object) {
+      const trimmed = trim(object);
+      if (trimmed === undefined) return undefined;
+      const kept = keepDocument(trimmed, options.signer);
+      options.intern(kept);
+      const document = keptDocument(kept.metadata);
+      if (document !== undefined) options.intern(document);
+      return kept;
+    },
     onChange: (now, before) => options.onChange(see(now, before)),
   });
 }

@@ -10,7 +10,7 @@ import { createReport } from "../../src/server/report.ts";
 import { KEY } from "./key.ts";
 
 // Nothing of it is run here, but a webhook loads all of it: its memory belongs to the measurement.
-createProgram();
+await createProgram("webhook");
 
 /** What may be taken out of the product, to see what it costs. */
 export interface Parts {

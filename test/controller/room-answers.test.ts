@@ -24,7 +24,11 @@ function aLease(holder: string, answer?: string): Lease {
 
 function anAnswer(answer: RoomAnswer["answer"], reason = "why"): RoomAnswer {
   const volume = { namespace: "shop", name: "data" };
-  return { reservation: { volume, volumeName: "shop.data", holder: "id-1", seenAtMs: 0, askedAtMs: 0 }, answer, reason };
+  return {
+    reservation: { volume, volumeName: "shop.data", holder: "id-1", seenAtMs: 0, askedAtMs: 0 },
+    answer,
+    reason,
+  };
 }
 
 const cases: Record<string, { answer: RoomAnswer; lease: Lease; due: boolean }> = {
