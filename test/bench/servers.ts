@@ -21,7 +21,7 @@ export async function startServer(name: string): Promise<Server> {
   // Compiled, and with the options of the image's entry point; the log goes where the kernel drops it.
   const child = fork(new URL("server.js", import.meta.url), [name], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
-    execArgv: ["--max-semi-space-size=4"],
+    execArgv: ["--max-semi-space-size=4", "--initial-old-space-size=20", "--heap-growing-percent=40"],
   });
   const { cert, key } = aHeld(await someKeys(), { names: ["127.0.0.1"], now: new Date() });
   child.send({ cert, key });
