@@ -63,7 +63,8 @@ describe("a snapshot goes", { skip, timeout: 600_000 }, () => {
       const volume = await bed.volume({ namespace: "slow", name: "data" });
       await backUp(bed.velero, "slow-1", "slow");
       behaviours.set("slow-2", "hang");
-      const given = { namespaces: ["slow"], flags: ["--item-operation-timeout=8s"] };
+      // Long enough for the data mover to have begun: it hears of a cancellation before that only after minutes.
+      const given = { namespaces: ["slow"], flags: ["--item-operation-timeout=40s"] };
       assert.equal((await bed.velero.backup("slow-2", given)).phase, "PartiallyFailed");
       await holds(volume, 1);
     });
