@@ -47,6 +47,8 @@ async function clone(api: Api, original: Stored): Promise<Stored> {
   return eventually(`${name} can be read from`, async () => {
     const content = await api.read(aContent(name));
     assert.equal(content.status["readyToUse"], true);
+    // Copying takes a real one minutes: time enough for the controller, where the webhook was too slow to be waited for.
+    assert.equal(content.spec["deletionPolicy"], "Retain");
     const now = await api.read(snapshot);
     assert.equal(now.status["readyToUse"], true);
     return now;

@@ -56,7 +56,7 @@ export async function startBed(options: BedOptions): Promise<Bed> {
   const stops: (() => Promise<void>)[] = [];
   async function stop(): Promise<void> {
     await Promise.all(stops.map(async (each) => each()));
-    await cluster.stop();
+    await cluster.stop({ keep: process.env["KEEP"] === "1" });
   }
   try {
     const installed = await installOn(cluster, options, stops);
