@@ -103,7 +103,7 @@ function renderSummary(report: Report, paint: Paint): string {
   return [
     paint(
       "bold",
-      `${all.length} snapshots of ${report.volumes.length} volumes: ${kept.length} stay, ${going.length} go${waiting}`,
+      `${count(all.length, "snapshot")} of ${count(report.volumes.length, "volume")}: ${kept.length} stay, ${going.length} go${waiting}`,
     ),
     `policy: ${report.policy}, mode ${report.mode}, at ${report.now}`,
     ...(all.every(({ verified }) => verified) ? [] : [NOT_CHECKED]),
@@ -113,3 +113,7 @@ function renderSummary(report: Report, paint: Paint): string {
 
 const NOT_CHECKED =
   'signatures were not checked, for want of the key: what says "not verified" is believed as it stands';
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
