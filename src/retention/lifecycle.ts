@@ -199,7 +199,8 @@ function uploadedTooLate({ snapshot, backup }: Circumstances): Course | undefine
   if (retained || !hasEnded(backup) || backup.endedAt === undefined || uploadedAt === undefined) {
     return undefined;
   }
-  return uploadedAt > backup.endedAt
+  // Velero writes whole seconds, another data mover perhaps parts of one: within the same second nothing is late.
+  return Math.floor(uploadedAt / 1000) > Math.floor(backup.endedAt / 1000)
     ? { kind: "going", stage: "failed", reason: "upload_too_late" }
     : undefined;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Api, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
@@ -25,6 +26,8 @@ export async function playOtherMover(api: Api, backup: string): Promise<void> {
   const original = await readOriginal(api, upload);
   await api.patch(upload, { status: { phase: "InProgress" } }, { as: MOVER });
   await api.patch(original.content, { spec: { deletionPolicy: "Retain" } }, { as: MOVER });
+  // The snapshot controller has to hear of Retain first, or it deletes by the policy that it still has in mind.
+  await sleep(1_000);
   for (const each of [original.snapshot, original.content]) {
     await api.remove(each, { as: MOVER });
     await eventually(`${each.metadata.name} is gone`, async () =>
@@ -33,7 +36,8 @@ export async function playOtherMover(api: Api, backup: string): Promise<void> {
   }
   const snapshot = await clone(api, original.content);
   await api.remove(snapshot, { as: MOVER });
-  const completionTimestamp = new Date().toISOString();
+  // Whole seconds, as Kubernetes' own times are.
+  const completionTimestamp = new Date().toISOString().replace(/\.\d+Z$/, "Z");
   const done = { phase: "Completed", snapshotID: aName("acme"), completionTimestamp };
   await api.patch(upload, { status: done }, { as: MOVER });
 }
