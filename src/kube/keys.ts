@@ -34,6 +34,22 @@ export const RELEASED_LABEL = "snapshot-retainer.io/released";
 /** On a DataUpload: name of the retained content, where the served CRD has no `status.retainedSnapshot`. */
 export const RETAINED_SNAPSHOT_ANNOTATION = "snapshot-retainer.io/retained-snapshot";
 
+/** On a DataUpload: when its snapshot was released, RFC 3339. */
+export const RELEASED_AT_ANNOTATION = "snapshot-retainer.io/released-at";
+
+/** Our own name in `DataDownload.spec.datamover`: Velero's node-agent leaves other names than its own alone. */
+export const OUR_DATA_MOVER = "snapshot-retainer";
+/** On a DataDownload: where its volume is restored from, and why, in words. */
+export const RESTORE_DECISION_ANNOTATION = "snapshot-retainer.io/restore-decision";
+/** On a DataDownload that is ours: the retained snapshot to restore from, as JSON (see src/restore/source.ts). */
+export const RESTORE_SOURCE_ANNOTATION = "snapshot-retainer.io/restore-source";
+/** On a DataDownload: the PersistentVolume that its claim is being bound to. With it there is no way back to Velero. */
+export const RESTORE_VOLUME_ANNOTATION = "snapshot-retainer.io/restore-volume";
+/** On everything that a restore makes, and on its volume while it is being bound: the DataDownload's UID. */
+export const DATA_DOWNLOAD_LABEL = "snapshot-retainer.io/data-download";
+/** On a restored volume while it is being bound: the reclaim policy that it gets back. */
+export const RECLAIM_POLICY_ANNOTATION = "snapshot-retainer.io/reclaim-policy";
+
 /** Labels that only Velero's accounts and our own may set, change or remove on a snapshot's objects. */
 export const RESERVED_LABELS = [
   ALIAS_LABEL,
@@ -59,6 +75,7 @@ export const RESERVED_BACKUP_ANNOTATIONS = [LIMIT_ANNOTATION, REQUESTED_LIMIT_AN
 /** Velero's labels that we read (pkg/apis/velero/v1/labels_annotations.go). */
 export const VELERO_BACKUP_NAME_LABEL = "velero.io/backup-name";
 export const VELERO_RESTORE_NAME_LABEL = "velero.io/restore-name";
+export const VELERO_RESTORE_UID_LABEL = "velero.io/restore-uid";
 export const VELERO_SCHEDULE_NAME_LABEL = "velero.io/schedule-name";
 
 /** On the content of a VolumeGroupSnapshot's member, and copied onto its clone: the sidecar deletes only the group. */

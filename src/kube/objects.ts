@@ -83,6 +83,29 @@ export const DataUpload = z.object({
 });
 export type DataUpload = z.infer<typeof DataUpload>;
 
+/** velero.io/v2alpha1 DataDownload: the fields that we read. */
+export const DataDownload = z.object({
+  metadata: Metadata,
+  spec: z.object({
+    /** Absent or empty, and "velero", for Velero's own data mover. */
+    datamover: z.string().optional(),
+    snapshotID: z.string().optional(),
+    snapshotSize: z.number().nullish(),
+    /** Of the backed-up claim; that of the target may be another one, its name is the same. */
+    sourceNamespace: z.string().optional(),
+    targetVolume: z.object({ pvc: z.string(), namespace: z.string() }),
+    cancel: z.boolean().nullish(),
+  }),
+  status: z
+    .object({
+      phase: z.string().nullish(),
+      startTimestamp: z.string().nullish(),
+      completionTimestamp: z.string().nullish(),
+    })
+    .nullish(),
+});
+export type DataDownload = z.infer<typeof DataDownload>;
+
 /** v1 PersistentVolumeClaim: the fields that we read. */
 export const PersistentVolumeClaim = z.object({
   metadata: Metadata,

@@ -113,6 +113,25 @@ const Velero = z.strictObject({
     ),
 });
 
+const Restore = z.strictObject({
+  fromRetained: z
+    .boolean()
+    .default(true)
+    .describe("Restore a volume from its retained snapshot where there is one, else as Velero does."),
+  readyWithin: Duration.prefault("5m").describe(
+    "How long the storage may take to make a volume from a retained snapshot; then Velero moves the data instead.",
+  ),
+  handBackAfter: Duration.prefault("2m").describe(
+    "How long a restore waits for a controller that is down; then Velero moves the data instead.",
+  ),
+  acrossClusters: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Also use snapshots that another cluster retained, for clusters that share a storage: what the object storage says of them is then believed.",
+    ),
+});
+
 /** The policy: everything an admin decides. Unknown fields are errors. */
 export const RetentionPolicy = z.strictObject({
   apiVersion: z.literal("snapshot-retainer.io/v1alpha1"),
@@ -179,6 +198,7 @@ export const RetentionPolicy = z.strictObject({
     .max(100_000, "must be 100000 or less")
     .default(60)
     .describe("Snapshots that are freed in a minute at most."),
+  restore: Restore.prefault({}).describe("How volumes are restored."),
   velero: Velero.prefault({}).describe("Where Velero runs, and under which accounts."),
   dataMovers: z
     .strictObject({
