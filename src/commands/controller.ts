@@ -14,6 +14,8 @@ import { startLeader } from "../controller/leader.ts";
 import type { Leader } from "../controller/leader.ts";
 import { createControllerMetrics } from "../controller/metrics.ts";
 import { createReport } from "../controller/report.ts";
+import { createRestoreObjects } from "../controller/restore-objects.ts";
+import { createRestoreReport } from "../controller/restore-report.ts";
 import { createSightings } from "../controller/sightings.ts";
 import { createEventRecorder } from "../kube/events.ts";
 import type { EventRecorder } from "../kube/events.ts";
@@ -110,6 +112,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
   const key = await readSigningKey({ rest, namespace, name: signingKeySecret, onError, signal: stop });
   const signer = createSigner(key);
   const sightings = createSightings();
+  const restoreObjects = createRestoreObjects();
   const metrics = createControllerMetrics(parts.metrics.registry);
   let leader: Leader | undefined;
   const caches = startCaches({
@@ -117,6 +120,8 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     signer,
     namespace,
     sightings,
+    restoreObjects,
+    onDownload: (download, before) => leader?.downloadChanged(download, before),
     now: Date.now,
     onChange: (urgent) => leader?.ring(urgent),
   });
@@ -125,12 +130,14 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     rest,
     caches,
     sightings,
+    restoreObjects,
     metrics,
     signer,
     documents: keptDocument,
     recorder: createRecorder(),
     policy: () => policy.current(),
     createReport: () => createReport({ log, events, metrics }),
+    createRestoreReport: () => createRestoreReport({ log, events, metrics }),
     now: Date.now,
     clock: () => performance.now(),
     random: Math.random,

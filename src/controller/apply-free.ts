@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { BEING_DELETED_ANNOTATION, RELEASED_ANNOTATION } from "../kube/keys.ts";
+import { BEING_DELETED_ANNOTATION, RELEASED_ANNOTATION, RELEASED_AT_ANNOTATION } from "../kube/keys.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
 import type { Free, ObjectRef } from "../retention/plan.ts";
+import { formatTime } from "../retention/time.ts";
 import { CONTENT_FINALIZER, contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
 import type { Writes } from "./writes.ts";
 
@@ -33,7 +34,7 @@ export async function applyFree(action: Free, options: FreeOptions): Promise<Out
   }
   if (action.release !== undefined) {
     await confirm();
-    await release(action.release, action.reason, writes);
+    await release(action.release, action.reason, { writes, now: options.now });
   }
   const content = await prepare(action, options);
   if (action.deleting) {
@@ -47,12 +48,16 @@ export async function applyFree(action: Free, options: FreeOptions): Promise<Out
   return { kind: "done" };
 }
 
-/** Writes on a DataUpload why its snapshot is given up. */
-export async function release(dataUpload: ObjectRef, reason: string, writes: Writes): Promise<void> {
+/** Writes on a DataUpload why and when its snapshot is given up. */
+export async function release(
+  dataUpload: ObjectRef,
+  reason: string,
+  { writes, now }: Pick<FreeOptions, "writes" | "now">,
+): Promise<void> {
   // Velero writes to it at any time, so no version is asked for.
   const ref = { ...dataUpload, resourceVersion: undefined };
   await writes.patch(dataUploadPath(dataUpload), ref, {
-    metadata: { annotations: { [RELEASED_ANNOTATION]: reason } },
+    metadata: { annotations: { [RELEASED_ANNOTATION]: reason, [RELEASED_AT_ANNOTATION]: formatTime(now()) } },
   });
 }
 

@@ -66,7 +66,7 @@ async function applyAction(action: Action, options: ApplyOptions): Promise<Outco
       return DONE;
     case "release":
       await options.confirm();
-      await release(action.dataUpload, action.reason, writes);
+      await release(action.dataUpload, action.reason, options);
       return DONE;
     case "recreate":
       // Who comes late would make one again that its successor has freed.

@@ -12,6 +12,7 @@ import {
   ROOM_VOLUME_NAME_ANNOTATION,
 } from "../kube/keys.ts";
 import { Lease } from "../kube/lease.ts";
+import { DataDownload } from "../kube/objects.ts";
 import type { Rest } from "../kube/rest.ts";
 import { trimTo } from "../kube/trim.ts";
 import {
@@ -26,6 +27,8 @@ import {
   VolumeSnapshotContent,
 } from "../retention/objects.ts";
 import { keepDocument, keptDocument } from "./believed.ts";
+import type { RestoreObjects } from "./restore-objects.ts";
+import type { RestoreReport } from "./restore-report.ts";
 import type { Sightings } from "./sightings.ts";
 
 /** The part of the cluster that is decided about, kept up to date by watches. */
@@ -39,6 +42,7 @@ export interface Caches {
   readonly claims: Cache<PersistentVolumeClaim>;
   readonly volumes: Cache<PersistentVolume>;
   readonly rooms: Cache<Lease>;
+  readonly dataDownloads: Cache<DataDownload>;
 }
 
 /** What the caches need, and whom they tell. */
@@ -49,6 +53,8 @@ export interface CachesOptions {
   /** Our own namespace, where requests for room are. */
   readonly namespace: string;
   readonly sightings: Sightings;
+  readonly restoreObjects: RestoreObjects;
+  readonly onDownload: RestoreReport["changed"];
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Called after each change; urgent where somebody waits for the answer. */
@@ -71,17 +77,49 @@ export function startCaches(given: CachesOptions): Caches {
   const options = { ...given, intern: createInterner() };
   const { sightings, now, onChange } = options;
   return {
+    ...watchSnapshots(options),
+    ...watchVelero(options),
+    ...watchVolumes(options),
+    rooms: startCache({
+      ...options,
+      path: `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`,
+      labelSelector: `${ROOM_LABEL}=true`,
+      trim: trimTo(Lease, ROOM_ANNOTATIONS),
+      onChange: (lease, before) => onChange(sightings.roomChanged(lease, before, now())),
+    }),
+  };
+}
+
+interface WatchOptions extends CachesOptions {
+  readonly intern: (object: object) => void;
+}
+
+function watchSnapshots(options: WatchOptions): Pick<Caches, "contents" | "snapshots"> {
+  const { sightings, restoreObjects } = options;
+  return {
     contents: watchAll(
       options,
       `${SNAPSHOTS}/volumesnapshotcontents`,
       VolumeSnapshotContent,
       (content, before) => {
         sightings.contentChanged(content, before);
+        restoreObjects.update("content", content?.metadata, before?.metadata);
         // A snapshot that went may be what a request for room waits for.
         return content === undefined;
       },
     ),
-    snapshots: watchAll(options, `${SNAPSHOTS}/volumesnapshots`, VolumeSnapshot),
+    snapshots: watchAll(options, `${SNAPSHOTS}/volumesnapshots`, VolumeSnapshot, (snapshot, before) => {
+      restoreObjects.update("snapshot", snapshot?.metadata, before?.metadata);
+      return false;
+    }),
+  };
+}
+
+type OfVelero = "dataUploads" | "backups" | "deleteBackupRequests" | "storageLocations" | "dataDownloads";
+
+function watchVelero(options: WatchOptions): Pick<Caches, OfVelero> {
+  const { sightings, now, onDownload } = options;
+  return {
     dataUploads: watchAll(options, "/apis/velero.io/v2alpha1/datauploads", DataUpload),
     backups: watchAll(options, `${VELERO}/backups`, Backup, (backup) => {
       sightings.backupChanged(backup, now());
@@ -97,21 +135,35 @@ export function startCaches(given: CachesOptions): Caches {
       },
     ),
     storageLocations: watchAll(options, `${VELERO}/backupstoragelocations`, BackupStorageLocation),
-    claims: watchAll(options, "/api/v1/persistentvolumeclaims", PersistentVolumeClaim),
-    volumes: watchAll(options, "/api/v1/persistentvolumes", PersistentVolume),
-    rooms: startCache({
-      ...options,
-      path: `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`,
-      labelSelector: `${ROOM_LABEL}=true`,
-      trim: trimTo(Lease, ROOM_ANNOTATIONS),
-      onChange: (lease, before) => onChange(sightings.roomChanged(lease, before, now())),
+    dataDownloads: watchAll(
+      options,
+      "/apis/velero.io/v2alpha1/datadownloads",
+      DataDownload,
+      (download, before) => {
+        onDownload(download, before);
+        return false;
+      },
+    ),
+  };
+}
+
+function watchVolumes(options: WatchOptions): Pick<Caches, "claims" | "volumes"> {
+  const { restoreObjects } = options;
+  return {
+    claims: watchAll(options, "/api/v1/persistentvolumeclaims", PersistentVolumeClaim, (claim, before) => {
+      restoreObjects.update("claim", claim?.metadata, before?.metadata);
+      return false;
+    }),
+    volumes: watchAll(options, "/api/v1/persistentvolumes", PersistentVolume, (volume, before) => {
+      restoreObjects.update("volume", volume?.metadata, before?.metadata);
+      return false;
     }),
   };
 }
 
 /** `see` tells whether somebody waits for what follows from a change. */
 function watchAll<T extends Cached>(
-  options: CachesOptions & { readonly intern: (object: object) => void },
+  options: WatchOptions,
   path: string,
   view: z.ZodType<T>,
   see: (now: T | undefined, before: T | undefined) => boolean = () => false,

@@ -11,6 +11,7 @@ export function gather(caches: Caches, sightings: Sightings, documents: Document
     backups: [...caches.backups.values()],
     deleteBackupRequests: [...caches.deleteBackupRequests.values()],
     storageLocations: [...caches.storageLocations.values()],
+    dataDownloads: [...caches.dataDownloads.values()],
     claims: [...caches.claims.values()],
     volumes: [...caches.volumes.values()],
     documents,

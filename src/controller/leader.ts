@@ -1,16 +1,13 @@
 import type { Term } from "../kube/lease-elector.ts";
-import { LeaseLost } from "../kube/lease-elector.ts";
-import type { Rest } from "../kube/rest.ts";
 import { createWorkQueue } from "../kube/work-queue.ts";
 import type { WorkQueue } from "../kube/work-queue.ts";
-import type { Outcome } from "../kube/work-queue-state.ts";
-import type { RetentionPolicy } from "../policy/schema.ts";
 import { decide } from "../retention/decide.ts";
 import { nextMemory } from "../retention/memory.ts";
 import type { Action } from "../retention/plan.ts";
 import type { DocumentReader } from "../retention/world.ts";
-import { ActionFailed, applyActions } from "./apply.ts";
-import type { ApplyOptions } from "./apply.ts";
+import { applyActions } from "./apply.ts";
+import type { ActionFailed, ApplyOptions } from "./apply.ts";
+import { attempt, ATTEMPT_MS } from "./attempt.ts";
 import { cacheProblems } from "./caches.ts";
 import type { Caches } from "./caches.ts";
 import { gather } from "./gather.ts";
@@ -19,34 +16,27 @@ import { notAgain } from "./not-again.ts";
 import { startPlanLoop } from "./plan-loop.ts";
 import type { PlanLoop } from "./plan-loop.ts";
 import type { Report } from "./report.ts";
+import { startMover } from "./restore-mover.ts";
+import type { MoverOptions } from "./restore-mover.ts";
+import type { RestoreReport } from "./restore-report.ts";
 import { applyRoomWork, roomWork } from "./room-answers.ts";
 import type { RoomWork } from "./room-answers.ts";
 import type { Sightings } from "./sightings.ts";
 import { createWrites } from "./writes.ts";
-import type { Writes } from "./writes.ts";
 
 /** What leading needs. */
-export interface LeaderOptions extends Pick<ApplyOptions, "signer" | "recorder"> {
-  readonly rest: Rest;
+export interface LeaderOptions
+  extends Pick<ApplyOptions, "signer" | "recorder">, Omit<MoverOptions, "restoreReport"> {
   readonly caches: Caches;
   readonly sightings: Sightings;
   readonly documents: DocumentReader;
-  readonly policy: () => RetentionPolicy | undefined;
   readonly metrics: ControllerMetrics;
   readonly createReport: () => Report;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** A monotonic clock in milliseconds. */
-  readonly clock: () => number;
-  readonly random: () => number;
-  readonly onError: (error: unknown) => void;
+  readonly createRestoreReport: () => RestoreReport;
   /** Told what keeps the leader from deciding; undefined when nothing does any more. */
   readonly onBlocked: (problems: readonly string[]) => void;
-  readonly stop: AbortSignal;
 }
 
-/** Longest that one object's actions may take; each of their few requests takes milliseconds. */
-const ATTEMPT_MS = 10_000;
 /** Objects that are worked on at the same time: the storage frees one in about a second. */
 const CONCURRENCY = 8;
 /** A watch that failed is usually back within a second. */
@@ -56,6 +46,8 @@ const BLOCKED_MS = 1_000;
 export interface Leader {
   /** Something has changed. */
   readonly ring: PlanLoop["ring"];
+  /** A DataDownload has changed. */
+  readonly downloadChanged: RestoreReport["changed"];
   /** Settles when nothing of the term runs any more: after it has ended, or `stop` has aborted. */
   readonly ended: Promise<void>;
 }
@@ -67,6 +59,8 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
   const over = AbortSignal.any([term.signal, stop]);
   const work = createActionQueue(term, options, report);
   const rooms = createRoomQueue(term, options);
+  const restoreReport = options.createRestoreReport();
+  const mover = startMover(term, { ...options, restoreReport });
 
   function look(): number | undefined {
     const policy = options.policy();
@@ -94,7 +88,14 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
   metrics.leader.set(1);
   const loop = startPlanLoop({ look: guarded(look, options), now, signal: over });
   metrics.observeQueue(() => work.count());
-  return { ring: (urgent) => loop.ring(urgent), ended: end([work, rooms], over, metrics) };
+  return {
+    ring(urgent) {
+      loop.ring(urgent);
+      mover.ring(true);
+    },
+    downloadChanged: (download, before) => restoreReport.changed(download, before),
+    ended: end([work, rooms, mover], over, metrics),
+  };
 }
 
 /** A plan that cannot be made must not end the process: the next change may help. */
@@ -142,7 +143,8 @@ function printOf({ actions }: Item): string {
 }
 
 function createActionQueue(term: Term, options: LeaderOptions, report: Report): WorkQueue<Item> {
-  const { sightings, metrics, now } = options;
+  const { rest, sightings, metrics, now, onError } = options;
+  const told = { failed: (failure: ActionFailed) => report.failed(failure), onError };
   return createWorkQueue<Item>({
     ...options,
     concurrency: CONCURRENCY,
@@ -150,12 +152,12 @@ function createActionQueue(term: Term, options: LeaderOptions, report: Report): 
     keyOf: ({ key }) => key,
     printOf,
     work: async ({ actions }) =>
-      attempt(term, options, report, async (writes) =>
+      attempt(term, told, async (signal) =>
         applyActions(
           actions,
           {
             ...options,
-            writes,
+            writes: createWrites(rest, signal),
             confirm: async () => term.confirm(),
             onBegun: (action) => {
               sightings.freeBegan(now());
@@ -173,7 +175,7 @@ function createActionQueue(term: Term, options: LeaderOptions, report: Report): 
 }
 
 function createRoomQueue(term: Term, options: LeaderOptions): WorkQueue<RoomWork> {
-  const { metrics, now, onError } = options;
+  const { rest, metrics, now, onError } = options;
   return createWorkQueue<RoomWork>({
     ...options,
     concurrency: CONCURRENCY,
@@ -181,40 +183,13 @@ function createRoomQueue(term: Term, options: LeaderOptions): WorkQueue<RoomWork
     keyOf: ({ lease }) => lease.name,
     printOf: ({ lease, answer }) => `${lease.resourceVersion ?? ""} ${answer.answer}`,
     work: async (item) =>
-      attempt(term, options, { failed: onError }, async (writes) => {
+      attempt(term, { failed: onError, onError }, async (signal) => {
         const { answer, reservation } = item.answer;
-        if ((await applyRoomWork(item, writes)) && answer !== "consumed") {
+        if ((await applyRoomWork(item, createWrites(rest, signal))) && answer !== "consumed") {
           metrics.roomRequests.inc({ answer });
           if (answer !== "lapsed") metrics.roomSeconds.observe((now() - reservation.seenAtMs) / 1000);
         }
         return { kind: "done" };
       }),
   });
-}
-
-/** One attempt in bounded time, which ends with the term. */
-async function attempt(
-  term: Term,
-  { rest, onError }: LeaderOptions,
-  { failed }: { readonly failed: (failure: ActionFailed) => void },
-  run: (writes: Writes) => Promise<Outcome>,
-): Promise<Outcome> {
-  const over = new AbortController();
-  function abort(): void {
-    over.abort();
-  }
-  const timer = setTimeout(abort, ATTEMPT_MS);
-  term.signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await run(createWrites(rest, over.signal));
-  } catch (error) {
-    // Not ours any more: whoever leads now does it.
-    if (term.signal.aborted || error instanceof LeaseLost) return { kind: "done" };
-    if (error instanceof ActionFailed) failed(error);
-    else onError(error);
-    return { kind: "failed" };
-  } finally {
-    clearTimeout(timer);
-    term.signal.removeEventListener("abort", abort);
-  }
 }

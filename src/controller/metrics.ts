@@ -16,6 +16,9 @@ export interface ControllerMetrics {
   observeQueue(count: QueueCount): void;
   readonly budgetWaiting: Gauge;
   readonly pinnedFull: Gauge;
+  readonly restores: Counter<"source" | "result">;
+  readonly restoreSeconds: Histogram<"source">;
+  readonly restoresHandedBack: Counter;
 }
 
 type QueueCount = () => { readonly depth: number; readonly retrying: number };
@@ -27,6 +30,7 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
     ...workMetrics(registers),
     ...roomMetrics(registers),
     ...planMetrics(registers),
+    ...restoreMetrics(registers),
     observeQueue: queueMetrics(registers),
   };
 }
@@ -147,6 +151,31 @@ function planMetrics(
     pinnedFull: new Gauge({
       name: "snapshot_retainer_pinned_full",
       help: "Volumes whose pinned snapshots are as many as the number or the ceiling allows.",
+      registers,
+    }),
+  };
+}
+
+function restoreMetrics(
+  registers: Registers,
+): Pick<ControllerMetrics, "restores" | "restoreSeconds" | "restoresHandedBack"> {
+  return {
+    restores: new Counter({
+      name: "snapshot_retainer_restores_total",
+      help: "Volumes whose restore ended, by source (retained_snapshot, data_movement) and result (completed, failed, canceled).",
+      labelNames: ["source", "result"],
+      registers,
+    }),
+    restoreSeconds: new Histogram({
+      name: "snapshot_retainer_restore_duration_seconds",
+      help: "From the creation of a DataDownload to its completion, by source (retained_snapshot, data_movement).",
+      labelNames: ["source"],
+      buckets: [1, 2, 5, 10, 30, 60, 300, 1_800, 7_200, 28_800],
+      registers,
+    }),
+    restoresHandedBack: new Counter({
+      name: "snapshot_retainer_restores_handed_back_total",
+      help: "Volumes that were to be restored from a retained snapshot and were handed back to Velero's data movement.",
       registers,
     }),
   };

@@ -21,7 +21,7 @@ export interface Change {
     readonly finalizers?: readonly string[];
   };
   readonly spec?: object;
-  readonly status?: object;
+  readonly status?: object | null;
 }
 
 const CONTENTS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
@@ -57,9 +57,31 @@ export function contentPath(name?: string): string {
 }
 
 /** Path of a VolumeSnapshot. */
-export function snapshotPath({ namespace = "", name }: ObjectRef): string {
+export function snapshotPath({ namespace = "", name }: Pick<ObjectRef, "namespace" | "name">): string {
   const group = "/apis/snapshot.storage.k8s.io/v1";
   return `${group}/namespaces/${encodeURIComponent(namespace)}/volumesnapshots/${encodeURIComponent(name)}`;
+}
+
+/** Path of a PersistentVolumeClaim. */
+export function claimPath({
+  namespace,
+  name,
+}: {
+  readonly namespace: string;
+  readonly name: string;
+}): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/persistentvolumeclaims/${encodeURIComponent(name)}`;
+}
+
+/** Path of a PersistentVolume. */
+export function volumePath(name: string): string {
+  return `/api/v1/persistentvolumes/${encodeURIComponent(name)}`;
+}
+
+/** Path of a DataDownload. */
+export function dataDownloadPath(ref: { readonly namespace: string; readonly name: string }): string {
+  const group = "/apis/velero.io/v2alpha1";
+  return `${group}/namespaces/${encodeURIComponent(ref.namespace)}/datadownloads/${encodeURIComponent(ref.name)}`;
 }
 
 /** Path of a DataUpload. */

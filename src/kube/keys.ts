@@ -45,8 +45,15 @@ export const RESTORE_DECISION_ANNOTATION = "snapshot-retainer.io/restore-decisio
 export const RESTORE_SOURCE_ANNOTATION = "snapshot-retainer.io/restore-source";
 /** On a DataDownload: the PersistentVolume that its claim is being bound to. With it there is no way back to Velero. */
 export const RESTORE_VOLUME_ANNOTATION = "snapshot-retainer.io/restore-volume";
+/**
+ * On a retained content: UID of the last DataDownload that began to restore from it. Freeing asks for the version of the
+ * content that it decided about, so this write comes before the restore, or the freeing does.
+ */
+export const RESTORED_BY_LABEL = "snapshot-retainer.io/restored-by";
 /** On everything that a restore makes, and on its volume while it is being bound: the DataDownload's UID. */
 export const DATA_DOWNLOAD_LABEL = "snapshot-retainer.io/data-download";
+/** Beside that label: the DataDownload, as `namespace/name`. */
+export const DATA_DOWNLOAD_ANNOTATION = "snapshot-retainer.io/data-download";
 /** On a restored volume while it is being bound: the reclaim policy that it gets back. */
 export const RECLAIM_POLICY_ANNOTATION = "snapshot-retainer.io/reclaim-policy";
 
@@ -102,3 +109,6 @@ export const BEING_DELETED_ANNOTATION = "snapshot.storage.kubernetes.io/volumesn
 export const DELETION_SECRET_NAME_ANNOTATION = "snapshot.storage.kubernetes.io/deletion-secret-name";
 export const DELETION_SECRET_NAMESPACE_ANNOTATION =
   "snapshot.storage.kubernetes.io/deletion-secret-namespace";
+
+/** The node that the scheduler chose for a claim whose class waits for its first consumer. */
+export const SELECTED_NODE_ANNOTATION = "volume.kubernetes.io/selected-node";

@@ -85,7 +85,11 @@ export type DataUpload = z.infer<typeof DataUpload>;
 
 /** velero.io/v2alpha1 DataDownload: the fields that we read. */
 export const DataDownload = z.object({
-  metadata: Metadata,
+  metadata: Metadata.extend({
+    ownerReferences: z
+      .array(z.object({ kind: z.string(), name: z.string(), uid: z.string().optional() }))
+      .nullish(),
+  }),
   spec: z.object({
     /** Absent or empty, and "velero", for Velero's own data mover. */
     datamover: z.string().optional(),

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { DataDownload } from "../kube/objects.ts";
 import {
   Backup,
   BackupStorageLocation,
@@ -34,9 +35,10 @@ export async function readWorld(read: Reader, documents: DocumentReader): Promis
     read(collection("velero.io", "v2alpha1", "DataUpload", DataUpload)),
     read(collection("velero.io", "v1", "Backup", Backup)),
   ]);
-  const [deleteBackupRequests, storageLocations, claims, volumes] = await Promise.all([
+  const [deleteBackupRequests, storageLocations, dataDownloads, claims, volumes] = await Promise.all([
     read(collection("velero.io", "v1", "DeleteBackupRequest", DeleteBackupRequest)),
     read(collection("velero.io", "v1", "BackupStorageLocation", BackupStorageLocation)),
+    read(collection("velero.io", "v2alpha1", "DataDownload", DataDownload)),
     read(collection("", "v1", "PersistentVolumeClaim", PersistentVolumeClaim)),
     read(collection("", "v1", "PersistentVolume", PersistentVolume)),
   ]);
@@ -47,6 +49,7 @@ export async function readWorld(read: Reader, documents: DocumentReader): Promis
     backups,
     deleteBackupRequests,
     storageLocations,
+    dataDownloads,
     claims,
     volumes,
     documents,

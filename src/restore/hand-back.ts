@@ -27,7 +27,7 @@ export function mayBeHandedBack(download: DataDownload): boolean {
 
 /** A merge patch after which Velero's own data mover takes a DataDownload up as if it had just been made. */
 export interface HandBack {
-  readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+  readonly metadata: { readonly annotations: Readonly<Record<string, string | null>> };
   readonly spec: { readonly datamover: null };
   readonly status: null;
 }
@@ -36,7 +36,7 @@ export interface HandBack {
 export function handBackOf(reason: string): HandBack {
   const decision = `by data movement: handed back to Velero: ${reason}`;
   return {
-    metadata: { annotations: { [RESTORE_DECISION_ANNOTATION]: decision } },
+    metadata: { annotations: { [RESTORE_DECISION_ANNOTATION]: decision, [RESTORE_VOLUME_ANNOTATION]: null } },
     spec: { datamover: null },
     status: null,
   };

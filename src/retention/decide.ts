@@ -12,7 +12,7 @@ import { applyLimits } from "./limits.ts";
 import { courseOf, isDeleting } from "./lifecycle.ts";
 import { noticesOf } from "./notices.ts";
 import type { Action, Plan, Verdict, VolumePlan } from "./plan.ts";
-import { isInProgress, shieldOf, sourcesOf } from "./protections.ts";
+import { isInProgress, restoredOf, shieldOf, sourcesOf } from "./protections.ts";
 import { relate } from "./relations.ts";
 import type { Relations } from "./relations.ts";
 import { answerRoom, claimPlaces } from "./room.ts";
@@ -64,7 +64,7 @@ interface Setting {
 }
 
 function entriesOf(relations: Relations, policy: RetentionPolicy, limitsOf: LimitsOf, now: number): Entry[] {
-  const surroundings = { relations, sources: sourcesOf(relations) };
+  const surroundings = { relations, sources: sourcesOf(relations), restored: restoredOf(relations) };
   return storageSnapshots(relations, policy).map((snapshot) => {
     const backup = backupStateOf(relations, snapshot.identity.backup, snapshot.bornAt, now);
     const limits = limitsOf(snapshot.identity, snapshot.driver);

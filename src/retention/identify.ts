@@ -10,6 +10,7 @@ import {
 } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
+import { madeFor } from "../restore/names.ts";
 import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
 import type { Evidence, NamespacedName, VolumeRef } from "./plan.ts";
 import { movedSnapshotOf } from "./record.ts";
@@ -43,6 +44,10 @@ export function identifyClone(
   policy: RetentionPolicy,
 ): Identity | undefined {
   if (valueOf(content.metadata.labels, VELERO_RESTORE_NAME_LABEL) !== undefined) {
+    return undefined;
+  }
+  // A second content of ours for a retained snapshot, of a restore.
+  if (madeFor(content.metadata) !== undefined) {
     return undefined;
   }
   const document = documentOf(content, relations);

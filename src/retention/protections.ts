@@ -1,6 +1,8 @@
 import { PIN_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import { handleKey } from "../kube/originals.ts";
+import { isOurs } from "../restore/hand-back.ts";
+import { sourceOf as sourceOfDownload } from "../restore/source.ts";
 import type { BackupState } from "./backup-state.ts";
 import { isRunning } from "./lifecycle.ts";
 import type { PersistentVolumeClaim, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
@@ -14,6 +16,8 @@ export interface Surroundings {
   readonly relations: Relations;
   /** Snapshots (driver and handle) that a PersistentVolumeClaim waits for. */
   readonly sources: ReadonlySet<string>;
+  /** Snapshots (driver and handle) that a restore under way uses, or is about to. */
+  readonly restored: ReadonlySet<string>;
 }
 
 /** One thing that protects a snapshot. */
@@ -24,6 +28,7 @@ interface Protection {
 
 const PROTECTIONS: readonly Protection[] = [
   { reason: "pinned", holds: isPinned },
+  { reason: "in_restore", holds: isRestored },
   { reason: "source_of_claim", holds: isSource },
   { reason: "shared_handle", holds: sharesHandle },
 ];
@@ -44,6 +49,10 @@ export function isPinned({ content, vanished }: StorageSnapshot): boolean {
   return value !== undefined && value !== "false";
 }
 
+function isRestored({ key }: StorageSnapshot, { restored }: Surroundings): boolean {
+  return restored.has(key);
+}
+
 function isSource({ key }: StorageSnapshot, { sources }: Surroundings): boolean {
   return sources.has(key);
 }
@@ -51,6 +60,14 @@ function isSource({ key }: StorageSnapshot, { sources }: Surroundings): boolean 
 /** Freeing one of two contents would take the snapshot from the other. */
 function sharesHandle({ driver, handle }: StorageSnapshot, { relations }: Surroundings): boolean {
   return driver !== undefined && handle !== undefined && relations.contentsOf(driver, handle).length > 1;
+}
+
+/** The snapshots, as driver and handle, that DataDownloads of ours which are not over are restored from. */
+export function restoredOf({ world }: Relations): ReadonlySet<string> {
+  const sources = world.dataDownloads.filter(isOurs).map(sourceOfDownload);
+  return new Set(
+    sources.filter((source) => source !== undefined).map(({ driver, handle }) => handleKey(driver, handle)),
+  );
 }
 
 /** The snapshots, as driver and handle, that claims which are not bound yet are to be filled from. */

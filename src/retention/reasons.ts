@@ -5,6 +5,7 @@ export const KEPT_REASONS = {
   younger_than_min_age: "younger than the policy's minAge",
   last_good: "the newest good one of its volume, which keepAtLeastOne protects",
   pinned: "pinned by the label snapshot-retainer.io/pin",
+  in_restore: "a volume is being restored from it",
   source_of_claim: "the data source of a PersistentVolumeClaim that is not bound yet",
   shared_handle: "another VolumeSnapshotContent stands for the same snapshot on the storage",
   backup_in_progress: "its Backup is still in progress",

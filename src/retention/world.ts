@@ -1,5 +1,5 @@
 import type { Inherited } from "../admission/inherited.ts";
-import type { Metadata } from "../kube/objects.ts";
+import type { DataDownload, Metadata } from "../kube/objects.ts";
 import type {
   Backup,
   BackupStorageLocation,
@@ -21,6 +21,8 @@ export interface World {
   readonly backups: readonly Backup[];
   readonly deleteBackupRequests: readonly DeleteBackupRequest[];
   readonly storageLocations: readonly BackupStorageLocation[];
+  /** All that are ours to carry out; others may be left out. */
+  readonly dataDownloads: readonly DataDownload[];
   /** All that have snapshots, and all that are not bound yet; others may be left out. */
   readonly claims: readonly PersistentVolumeClaim[];
   /** Of those claims; others may be left out. */

@@ -46,6 +46,7 @@ export function aWorld(...parts: Partial<World>[]): World {
     backups: [],
     deleteBackupRequests: [],
     storageLocations: [],
+    dataDownloads: [],
     claims: [],
     volumes: [],
     documents: rememberDocuments(SIGNER),

@@ -25,6 +25,7 @@ const WORLD: World = {
   backups: [{ metadata: { namespace: "velero", name: "b1", uid: "b-uid" } }],
   deleteBackupRequests: [],
   storageLocations: [],
+  dataDownloads: [],
   claims: [],
   volumes: [],
   documents: () => undefined,

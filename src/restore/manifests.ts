@@ -1,0 +1,124 @@
+import {
+  DELETION_SECRET_NAME_ANNOTATION,
+  DELETION_SECRET_NAMESPACE_ANNOTATION,
+  SELECTED_NODE_ANNOTATION,
+} from "../kube/keys.ts";
+import { valueOf } from "../kube/objects.ts";
+import type { DataDownload, StringMap } from "../kube/objects.ts";
+import type { RestoreFacts } from "./facts.ts";
+import { restoreAnnotations, restoreLabels, restoreName } from "./names.ts";
+import type { Claim, Content } from "./objects.ts";
+import { atLeast } from "./quantity.ts";
+import type { RestoreSource } from "./source.ts";
+import type { NewObject } from "./step.ts";
+
+const SNAPSHOT_API = "snapshot.storage.k8s.io/v1";
+
+/**
+ * A content of our own for the retained snapshot: a content that was bound once cannot be bound again. With the policy
+ * Retain, so that its end never touches the snapshot.
+ */
+export function contentFor(facts: RestoreFacts, source: RestoreSource): NewObject {
+  const { download, retained } = facts;
+  const { uid = "", namespace = "" } = download.metadata;
+  const name = restoreName(uid);
+  const snapshotClass = retained?.spec.volumeSnapshotClassName ?? source.snapshotClass;
+  return {
+    resource: "volumesnapshotcontents",
+    manifest: {
+      apiVersion: SNAPSHOT_API,
+      kind: "VolumeSnapshotContent",
+      metadata: {
+        name,
+        labels: restoreLabels(uid),
+        annotations: { ...restoreAnnotations(download.metadata), ...secretsOf(retained, source) },
+      },
+      spec: {
+        deletionPolicy: "Retain",
+        driver: source.driver,
+        source: { snapshotHandle: source.handle },
+        ...(snapshotClass !== undefined && { volumeSnapshotClassName: snapshotClass }),
+        ...(typeof retained?.spec.sourceVolumeMode === "string" && {
+          sourceVolumeMode: retained.spec.sourceVolumeMode,
+        }),
+        volumeSnapshotRef: { apiVersion: SNAPSHOT_API, kind: "VolumeSnapshot", name, namespace },
+      },
+    },
+  };
+}
+
+/** The Secret by which the driver finds or frees the snapshot. */
+function secretsOf(retained: Content | undefined, source: RestoreSource): StringMap {
+  const known = {
+    [DELETION_SECRET_NAME_ANNOTATION]: source.deletionSecretName,
+    [DELETION_SECRET_NAMESPACE_ANNOTATION]: source.deletionSecretNamespace,
+  };
+  const secrets = Object.entries(known).map(([key, value]): [string, string | undefined] => [
+    key,
+    valueOf(retained?.metadata.annotations, key) ?? value,
+  ]);
+  return Object.fromEntries(secrets.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** The VolumeSnapshot of that content. */
+export function snapshotFor({ download, retained }: RestoreFacts, source: RestoreSource): NewObject {
+  const { uid = "", namespace } = download.metadata;
+  const name = restoreName(uid);
+  const snapshotClass = retained?.spec.volumeSnapshotClassName ?? source.snapshotClass;
+  return {
+    resource: "volumesnapshots",
+    manifest: {
+      apiVersion: SNAPSHOT_API,
+      kind: "VolumeSnapshot",
+      metadata: {
+        name,
+        namespace,
+        labels: restoreLabels(uid),
+        annotations: restoreAnnotations(download.metadata),
+        ownerReferences: [ownerOf(download)],
+      },
+      spec: {
+        source: { volumeSnapshotContentName: name },
+        ...(snapshotClass !== undefined && { volumeSnapshotClassName: snapshotClass }),
+      },
+    },
+  };
+}
+
+/** A claim like the target, in Velero's namespace, to be filled from the VolumeSnapshot. */
+export function claimFor({ download, content }: RestoreFacts, target: Claim): NewObject {
+  const { uid = "", namespace } = download.metadata;
+  const name = restoreName(uid);
+  const { storageClassName, volumeMode, accessModes, resources } = target.spec;
+  const node = valueOf(target.metadata.annotations, SELECTED_NODE_ANNOTATION);
+  const storage = atLeast(resources?.requests?.storage ?? "0", content?.status?.restoreSize ?? 0);
+  return {
+    resource: "persistentvolumeclaims",
+    manifest: {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: {
+        name,
+        namespace,
+        labels: restoreLabels(uid),
+        annotations: {
+          ...restoreAnnotations(download.metadata),
+          ...(node !== undefined && { [SELECTED_NODE_ANNOTATION]: node }),
+        },
+        ownerReferences: [ownerOf(download)],
+      },
+      spec: {
+        accessModes,
+        storageClassName,
+        volumeMode,
+        resources: { requests: { storage } },
+        dataSource: { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name },
+      },
+    },
+  };
+}
+
+/** With the DataDownload these go as well, should nobody else remove them. */
+function ownerOf({ metadata: { name, uid } }: DataDownload): object {
+  return { apiVersion: "velero.io/v2alpha1", kind: "DataDownload", name, uid };
+}
