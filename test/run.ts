@@ -20,6 +20,7 @@ const DECIDING = [
   "src/policy/**/*.ts",
   "src/retention/**/*.ts",
   "src/plan/**/*.ts",
+  "src/restore/**/*.ts",
   "src/review/**/*.ts",
   "certs/issue.ts",
   "certs/rotation.ts",

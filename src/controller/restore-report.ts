@@ -56,20 +56,25 @@ function isHandedBack(now: DataDownload, before: DataDownload): boolean {
 }
 
 function tellEnd(download: DataDownload, { metrics, ...options }: RestoreReportOptions): void {
-  const { metadata, spec, status } = download;
-  const source = spec.datamover === OUR_DATA_MOVER ? "retained_snapshot" : "data_movement";
-  const phase = status?.phase ?? "";
+  const source = download.spec.datamover === OUR_DATA_MOVER ? "retained_snapshot" : "data_movement";
+  const phase = download.status?.phase ?? "";
+  const took = durationOf(download);
+  metrics.restores.inc({ source, result: phase.toLowerCase() });
+  if (phase !== "Completed") {
+    const message = `${phase}: ${decisionOf(download)}`;
+    tell(download, { type: "Warning", reason: "VolumeNotRestored", message }, options);
+    return;
+  }
+  if (took !== undefined) metrics.restoreSeconds.observe({ source }, took / 1000);
+  const time = took === undefined ? "" : `, in ${formatDuration(took)}`;
+  const message = `${decisionOf(download)}${time}`;
+  tell(download, { type: "Normal", reason: "VolumeRestored", message }, options);
+}
+
+function durationOf({ metadata, status }: DataDownload): number | undefined {
   const begun = timeOf(metadata.creationTimestamp);
   const ended = timeOf(status?.completionTimestamp);
-  const took = begun === undefined || ended === undefined ? undefined : ended - begun;
-  metrics.restores.inc({ source, result: phase.toLowerCase() });
-  if (took !== undefined && phase === "Completed") metrics.restoreSeconds.observe({ source }, took / 1000);
-  const time = took === undefined ? "" : `, in ${formatDuration(took)}`;
-  const type = phase === "Completed" ? "Normal" : "Warning";
-  const reason = phase === "Completed" ? "VolumeRestored" : "VolumeNotRestored";
-  const words =
-    phase === "Completed" ? `${decisionOf(download)}${time}` : `${phase}: ${decisionOf(download)}`;
-  tell(download, { type, reason, message: words }, options);
+  return begun === undefined || ended === undefined ? undefined : ended - begun;
 }
 
 function tellHandBack(download: DataDownload, options: RestoreReportOptions): void {

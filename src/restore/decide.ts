@@ -35,10 +35,12 @@ export function decideRestore(facts: RestoreFacts, policy: RetentionPolicy, now:
 
 function decideMaking(facts: RestoreFacts, policy: RetentionPolicy, now: number): Step {
   const { download, source, target } = facts;
-  if (target === undefined || source === undefined) {
-    return { kind: "wait", what: "Velero creates the claim" };
-  }
   const startedAt = timeOf(download.status?.startTimestamp);
+  if (source === undefined || target === undefined || typeof target.metadata.deletionTimestamp === "string") {
+    return startedAt === undefined
+      ? { kind: "wait", what: "Velero creates the claim" }
+      : { kind: "fail", message: "the claim was deleted while its volume was being made" };
+  }
   if (startedAt === undefined) {
     return waitForConsumer(facts, now) ?? { kind: "accept" };
   }

@@ -95,10 +95,12 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
         ...rights("get list watch delete", "snapshot.storage.k8s.io/volumesnapshots"),
         ...rights("get list watch patch", "velero.io/datauploads"),
         ...rights("get list watch", "velero.io/backups"),
+        ...rights("get list watch", "velero.io/datadownloads"),
         ...rights("get list watch", "velero.io/deletebackuprequests"),
         ...rights("get list watch", "velero.io/backupstoragelocations"),
-        ...rights("get list watch", "core/persistentvolumeclaims"),
-        ...rights("get list watch", "core/persistentvolumes"),
+        ...rights("get list watch patch", "core/persistentvolumeclaims"),
+        ...rights("get list watch patch", "core/persistentvolumes"),
+        ...rights("get", "storage.k8s.io/storageclasses"),
         ...rights("create patch", "core/events"),
       ].toSorted(),
     );
@@ -110,6 +112,34 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
         ...rights("get list watch create patch delete", "coordination.k8s.io/leases"),
       ].toSorted(),
     );
+  });
+
+  test("the controller, in Velero's namespaces, for restores", async () => {
+    const velero = { namespaces: ["velero", "velero-too"] };
+    const roles = (await render(helm, { values: { policy: { velero } } })).filter(
+      ({ kind, metadata }) => kind === "Role" && metadata.name === `${CONTROLLER}-restore`,
+    );
+    assert.deepEqual(
+      roles.map(({ metadata }) => metadata["namespace"]),
+      velero.namespaces,
+    );
+    for (const role of roles) {
+      assert.deepEqual(
+        rightsOf(role),
+        [
+          ...rights("patch", "velero.io/datadownloads"),
+          ...rights("create", "snapshot.storage.k8s.io/volumesnapshots"),
+          ...rights("create delete", "core/persistentvolumeclaims"),
+          ...rights("list", "core/events"),
+        ].toSorted(),
+      );
+    }
+  });
+
+  test("the controller may bind no volume where restores are switched off", async () => {
+    const objects = await render(helm, { values: { policy: { restore: { fromRetained: false } } } });
+    assert.ok(!rightsOf(only(objects, "ClusterRole", CONTROLLER)).includes("patch core/persistentvolumes"));
+    assert.ok(!objects.some(({ metadata }) => metadata.name === `${CONTROLLER}-restore`));
   });
 
   test("no preset grants a wildcard", async () => {

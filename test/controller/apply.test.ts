@@ -115,7 +115,7 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
     action: aFree({ release: UPLOAD }),
     lines: [
       "confirm",
-      `PATCH ${UPLOAD_PATH} u-uid@undefined {"metadata":{"annotations":{"snapshot-retainer.io/released":"over_number"}}}`,
+      `PATCH ${UPLOAD_PATH} u-uid@undefined {"metadata":{"annotations":{"snapshot-retainer.io/released":"over_number","snapshot-retainer.io/released-at":"1970-01-01T00:16:40Z"}}}`,
       "confirm",
       `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE}`,
       "begun",

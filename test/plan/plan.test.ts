@@ -147,7 +147,7 @@ describe("a cluster", () => {
       ["b1", "b2"],
     );
     assert.deepEqual(world.contents, []);
-    assert.equal(rest.asked.length, 9);
+    assert.equal(rest.asked.length, 10);
   });
   test("with an object that cannot be read tells its kind", async () => {
     const rest = serving({ [backups]: { items: [{ metadata: 5 }] } });
