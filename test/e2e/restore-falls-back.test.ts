@@ -22,7 +22,7 @@ import { aContent } from "./velero.ts";
  */
 const { skip } = available;
 
-const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "15s", handBackAfter: "30s" } };
+const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "15s", handBackAfter: "12s" } };
 
 const DRIVERS = [
   { name: "array.csi.snapshot-retainer.io", limit: 4, classes: [{ name: "array-left" }] },
