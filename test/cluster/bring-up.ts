@@ -12,12 +12,12 @@ import {
   writeControlPlaneFiles,
   type Tokens,
 } from "./control-plane.ts";
+import { AMPLE_REQUESTS, createDriver, type Driver, type DriverOptions } from "./csi-driver.ts";
 import { kubeconfig, writeServiceAccountKubeconfig } from "./identity.ts";
 import { createLayout, type Layout } from "./layout.ts";
 import { asList, driverObjects, veleroAccount } from "./objects.ts";
 import { findPorts } from "./ports.ts";
 import type { Component } from "./process.ts";
-import { AMPLE_REQUESTS, createDriver, type Driver, type DriverOptions } from "./storage-array.ts";
 
 /** Everything that is decided about a cluster before its first process runs. */
 export interface Plan {
@@ -60,7 +60,7 @@ export async function bringUp(plan: Plan, signal?: AbortSignal): Promise<void> {
   await Promise.all([
     components.start(etcd(binaries, layout), signal),
     components.start(kubeApiserver(binaries, layout, client), signal),
-    ...drivers.map(async ({ plugin }) => components.start(plugin, signal)),
+    ...drivers.map(async ({ plugin }) => plugin && components.start(plugin, signal)),
   ]);
   const admin = kubeconfig(layout, "admin", tokens.admin);
   await writeFile(layout.adminKubeconfig, admin, { mode: 0o600 });

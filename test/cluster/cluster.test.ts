@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 
+import { eventually } from "../e2e/eventually.ts";
 import { availableBinaries } from "./availability.ts";
 import { startCluster, type Cluster } from "./cluster.ts";
 
@@ -79,6 +80,52 @@ describe("a cluster", { skip, timeout: 300_000 }, () => {
       state.volumes.map(({ source }) => source),
       [undefined, state.snapshots[0]?.id],
     );
+  });
+
+  test("lets the making of a volume out of a snapshot go wrong", async () => {
+    const array = cluster.arrays[1] ?? cluster.array;
+    const { snapshots, volumes: before } = await array.state();
+    const snapshot = snapshots[0]?.id ?? "";
+    const source = { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name: "of-other" };
+    await array.setFault(snapshot, { code: "RESOURCE_EXHAUSTED", times: 2 });
+    await apply(cluster, aClaim("late", "second", source));
+    await waitFor(cluster, "pvc/late", "jsonpath={.status.phase}=Bound");
+    const events = await cluster.kubectl(["get", "events", "--field-selector=involvedObject.name=late"]);
+    assert.match(events.stdout, /ResourceExhausted desc = a test wants it so/);
+
+    await array.setFault(snapshot, { hold: true });
+    await apply(cluster, aClaim("held", "second", source));
+    await waitForEvent(cluster, "held", "Provisioning");
+    assert.equal((await array.state()).volumes.length, before.length + 1);
+    await array.setFault(snapshot, undefined);
+    await waitFor(cluster, "pvc/held", "jsonpath={.status.phase}=Bound");
+
+    await array.lose(snapshot);
+    await apply(cluster, aClaim("never", "second", source));
+    await waitForEvent(cluster, "never", "ProvisioningFailed");
+    const { volumes, log } = await array.state();
+    assert.deepEqual(
+      volumes.map((volume) => volume.source),
+      [undefined, snapshot, snapshot, snapshot],
+    );
+    assert.deepEqual(
+      log.filter(({ operation }) => operation === "CreateVolume").map((entry) => entry.source),
+      volumes.map((volume) => volume.source),
+    );
+    await cluster.kubectl(["delete", "pvc/never"]);
+  });
+
+  test("makes no volume out of a snapshot that is not ready yet", async () => {
+    const array = cluster.arrays[1] ?? cluster.array;
+    await apply(cluster, aSnapshot("unready", "second", "other"));
+    await waitFor(cluster, "volumesnapshot/unready", "jsonpath={.status.readyToUse}=true");
+    const snapshot = (await array.state()).snapshots[0]?.id ?? "";
+    await array.setReady(snapshot, false);
+    const source = { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name: "unready" };
+    await apply(cluster, aClaim("waits", "second", source));
+    await waitForEvent(cluster, "waits", "ProvisioningFailed");
+    await array.setReady(snapshot, true);
+    await waitFor(cluster, "pvc/waits", "jsonpath={.status.phase}=Bound");
   });
 
   test("lets the array's limit be changed, and keeps the array's state when the plugin is killed", async () => {
@@ -173,6 +220,14 @@ async function apply(cluster: Cluster, manifest: unknown): Promise<void> {
 
 async function waitFor(cluster: Cluster, object: string, condition: string): Promise<void> {
   await cluster.kubectl(["wait", `--for=${condition}`, object, "--timeout=60s"]);
+}
+
+/** kubectl can wait for fields of an object only, and events come one by one. */
+async function waitForEvent(cluster: Cluster, claim: string, reason: string): Promise<void> {
+  const selector = `--field-selector=involvedObject.name=${claim},reason=${reason}`;
+  await eventually(`${claim} is ${reason}`, async () =>
+    assert.match((await cluster.kubectl(["get", "events", selector])).stdout, new RegExp(reason)),
+  );
 }
 
 function aClaim(name: string, storageClassName: string, dataSource?: unknown): unknown {

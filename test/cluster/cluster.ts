@@ -3,9 +3,10 @@ import { rm } from "node:fs/promises";
 import { bringUp, planCluster, program, type Plan } from "./bring-up.ts";
 import { buildBinaries, type Binaries } from "./build.ts";
 import { runProgram, type CommandOptions, type CommandResult } from "./command-line.ts";
+import type { DriverOptions } from "./csi-driver.ts";
 import { writeServiceAccountKubeconfig } from "./identity.ts";
 import { ComponentFailed } from "./process.ts";
-import type { DriverOptions, StorageArray } from "./storage-array.ts";
+import type { StorageArray } from "./storage-array.ts";
 
 /** What a cluster is made of; everything has a default. */
 export interface ClusterOptions {

@@ -18,7 +18,9 @@ export interface Movement {
   readonly namespace: string;
   /** The Backup's name; empty for a DataDownload. */
   readonly backup: string;
-  /** The claim whose data is moved, as namespace/name. */
+  /** The Restore's name; empty for a DataUpload. */
+  readonly restore: string;
+  /** The claim that data is moved from or to, as namespace/name. */
   readonly claim: string;
 }
 
@@ -71,6 +73,7 @@ const Subject = z.object({
     cancel: z.boolean().default(false),
     sourceNamespace: z.string().default(""),
     sourcePVC: z.string().default(""),
+    targetVolume: z.object({ namespace: z.string(), pvc: z.string() }).optional(),
   }),
   status: z.object({ phase: z.string().default("") }).default({ phase: "" }),
 });
@@ -90,10 +93,20 @@ async function look({ client, pod }: Mover): Promise<Seen | undefined> {
   );
   if (status !== 200) return undefined;
   const subject = Subject.parse(JSON.parse(body));
-  const { name } = subject.metadata;
-  const backup = subject.metadata.labels["velero.io/backup-name"] ?? "";
-  const claim = `${subject.spec.sourceNamespace}/${subject.spec.sourcePVC}`;
-  return { subject, movement: { kind: subject.kind, name, namespace, backup, claim } };
+  return { subject, movement: movementOf(subject) };
+}
+
+function movementOf({ kind, metadata, spec }: z.infer<typeof Subject>): Movement {
+  const { name, namespace, labels } = metadata;
+  const { targetVolume: target, sourceNamespace, sourcePVC } = spec;
+  return {
+    kind,
+    name,
+    namespace,
+    backup: labels["velero.io/backup-name"] ?? "",
+    restore: labels["velero.io/restore-name"] ?? "",
+    claim: target === undefined ? `${sourceNamespace}/${sourcePVC}` : `${target.namespace}/${target.pvc}`,
+  };
 }
 
 async function untilInProgress(mover: Mover): Promise<void> {

@@ -1,4 +1,4 @@
-import { classNameOf, type DriverOptions } from "./storage-array.ts";
+import { classNameOf, type DriverOptions, type StorageClassOptions } from "./csi-driver.ts";
 
 /** A manifest as kubectl takes it. */
 export type Manifest = Readonly<Record<string, unknown>>;
@@ -20,7 +20,7 @@ export function veleroAccount(namespace: string): Manifest[] {
   ];
 }
 
-/** A driver's registration and its two classes; the first driver's StorageClass is the default one. */
+/** A driver's registration and its classes; the first driver's StorageClass is the default one. */
 export function driverObjects(driver: DriverOptions, index: number): Manifest[] {
   const name = classNameOf(driver);
   return [
@@ -30,16 +30,8 @@ export function driverObjects(driver: DriverOptions, index: number): Manifest[] 
       metadata: { name: driver.name },
       spec: { attachRequired: false },
     },
-    {
-      apiVersion: "storage.k8s.io/v1",
-      kind: "StorageClass",
-      metadata: {
-        name,
-        annotations: { "storageclass.kubernetes.io/is-default-class": index === 0 ? "true" : "false" },
-      },
-      provisioner: driver.name,
-      reclaimPolicy: "Delete",
-    },
+    storageClass(driver, { name }, index === 0),
+    ...(driver.classes ?? []).map((further) => storageClass(driver, further, false)),
     {
       apiVersion: "snapshot.storage.k8s.io/v1",
       kind: "VolumeSnapshotClass",
@@ -53,6 +45,21 @@ export function driverObjects(driver: DriverOptions, index: number): Manifest[] 
       deletionPolicy: "Delete",
     },
   ];
+}
+
+function storageClass(driver: DriverOptions, options: StorageClassOptions, isDefault: boolean): Manifest {
+  const { name, volumeBindingMode = "Immediate", reclaimPolicy = "Delete" } = options;
+  return {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: {
+      name,
+      annotations: { "storageclass.kubernetes.io/is-default-class": String(isDefault) },
+    },
+    provisioner: driver.name,
+    reclaimPolicy,
+    volumeBindingMode,
+  };
 }
 
 /** Several manifests as one document. */

@@ -3,15 +3,22 @@ import { veleroAccount, type Manifest } from "./objects.ts";
 /** Where one Velero lives and stores. */
 export interface VeleroPlace {
   readonly namespace: string;
+  readonly storage: VeleroStorage;
+}
+
+/** A place in an S3 server. */
+export interface VeleroStorage {
   /** Address of the S3 server. */
-  readonly s3Url: string;
+  readonly url: string;
+  /** Several installations share a bucket, each under a prefix of its own. */
+  readonly prefix: string;
 }
 
 /** What `velero install` makes, as far as it is looked at where no container runs. */
-export function installationObjects({ namespace, s3Url }: VeleroPlace): Manifest[] {
+export function installationObjects({ namespace, storage }: VeleroPlace): Manifest[] {
   return [
     ...veleroAccount(namespace),
-    storageLocation(namespace, s3Url),
+    storageLocation(namespace, storage),
     deployment(namespace),
     nodeAgent(namespace),
     {
@@ -32,7 +39,7 @@ export const BUCKET = "velero";
 const IMAGE = "velero/velero:v1.18.3";
 const MOVEMENTS_AT_ONCE = 16;
 
-function storageLocation(namespace: string, s3Url: string): Manifest {
+function storageLocation(namespace: string, { url, prefix }: VeleroStorage): Manifest {
   return {
     apiVersion: "velero.io/v1",
     kind: "BackupStorageLocation",
@@ -40,10 +47,9 @@ function storageLocation(namespace: string, s3Url: string): Manifest {
     spec: {
       provider: "aws",
       default: true,
-      // Several installations share a bucket, each under a prefix of its own.
-      objectStorage: { bucket: BUCKET, prefix: namespace },
+      objectStorage: { bucket: BUCKET, prefix },
       // Without checksums the AWS library signs requests as every S3 server understands them.
-      config: { region: "minio", s3ForcePathStyle: "true", s3Url, checksumAlgorithm: "" },
+      config: { region: "minio", s3ForcePathStyle: "true", s3Url: url, checksumAlgorithm: "" },
     },
   };
 }

@@ -9,9 +9,16 @@ import { createComponents, type Components } from "./components.ts";
 import type { ChooseBehaviour, MoverBehaviour, Movement } from "./data-mover-stand-in.ts";
 import { startKubelet } from "./kubelet-stand-in.ts";
 import { asList } from "./objects.ts";
+import { startScheduler } from "./scheduler-stand-in.ts";
 import { nodeAgent, s3Server, veleroServer, type VeleroSetup } from "./velero-components.ts";
+import {
+  restoreArguments,
+  untilRestoreEnded,
+  type EndedRestore,
+  type RestoreOptions,
+} from "./velero-restores.ts";
 import { untilEnded, untilGone, type EndedBackup } from "./velero-backups.ts";
-import { installationObjects } from "./velero-objects.ts";
+import { installationObjects, type VeleroStorage } from "./velero-objects.ts";
 
 /** Where Velero is to run, and how. */
 export interface VeleroOptions {
@@ -23,6 +30,8 @@ export interface VeleroOptions {
   readonly serverFlags?: readonly string[];
   /** Further flags of `velero node-agent server`. */
   readonly nodeAgentFlags?: readonly string[];
+  /** Where another Velero stores: both see the same backups. An S3 server and prefix of its own where absent. */
+  readonly storage?: VeleroStorage;
   readonly signal?: AbortSignal;
 }
 
@@ -39,6 +48,7 @@ export type VeleroProgram = "server" | "node-agent";
 /** A real Velero with its node-agent, both processes under Velero's own account, storing in an S3 server in memory. */
 export interface Velero {
   readonly namespace: string;
+  readonly storage: VeleroStorage;
   /** Aborted when one of its processes goes away that nobody stopped. */
   readonly failed: AbortSignal;
   /** Runs the `velero` command line as an administrator. */
@@ -53,6 +63,14 @@ export interface Velero {
   deleteBackup(name: string): Promise<void>;
   /** Resolves when there is no such Backup. */
   gone(name: string): Promise<void>;
+  /** Restores a backup by `velero restore create`, and resolves when the Restore has ended, however it did. */
+  restore(name: string, options: RestoreOptions): Promise<EndedRestore>;
+  /** Begins it, and does not wait. */
+  beginRestore(name: string, options: RestoreOptions): Promise<void>;
+  /** Resolves when the Restore has ended. */
+  restoreEnded(name: string): Promise<EndedRestore>;
+  /** What `velero restore describe --details` prints. */
+  describeRestore(name: string): Promise<string>;
   /** What data mover Pods do from now on, those that hang included; "ok" at the start. */
   setMoverBehaviour(behaviour: MoverBehaviour | ChooseBehaviour): void;
   /** Signals a program, the node-agents of all nodes at once. */
@@ -77,16 +95,19 @@ export async function startVelero(cluster: Cluster, options: VeleroOptions = {})
   function choose(movement: Movement): MoverBehaviour {
     return typeof behaviour === "string" ? behaviour : behaviour(movement);
   }
+  let storage: VeleroStorage;
   try {
-    await startPrograms(setup, components, { ...options, nodes: names });
+    storage = await startPrograms(setup, components, { ...options, nodes: names });
   } catch (error) {
     await components.end();
     throw error;
   }
   const kubelet = await startKubelet({ client, nodes: names, namespace, choose });
+  const scheduler = startScheduler({ client, node: names[0] ?? "" });
   return {
     ...describeBackups(setup, components.failed),
     namespace,
+    storage,
     failed: components.failed,
     setMoverBehaviour: (next) => {
       behaviour = next;
@@ -98,7 +119,7 @@ export async function startVelero(cluster: Cluster, options: VeleroOptions = {})
       await Promise.all(componentsOf(program, names).map(async (name) => components.restart(name)));
     },
     stop: async () => {
-      await kubelet.stop();
+      await Promise.all([kubelet.stop(), scheduler.stop()]);
       await components.end();
     },
   };
@@ -108,7 +129,19 @@ function componentsOf(program: VeleroProgram, nodes: readonly string[]): string[
   return program === "server" ? ["velero-server"] : nodes.map((node) => `node-agent-${node}`);
 }
 
-type Backups = Pick<Velero, "velero" | "beginBackup" | "ended" | "backup" | "deleteBackup" | "gone">;
+type Backups = Pick<
+  Velero,
+  | "velero"
+  | "beginBackup"
+  | "ended"
+  | "backup"
+  | "deleteBackup"
+  | "gone"
+  | "restore"
+  | "beginRestore"
+  | "restoreEnded"
+  | "describeRestore"
+>;
 
 function describeBackups(setup: Place, failed: AbortSignal): Backups {
   const { binaries, client, namespace } = setup;
@@ -121,9 +154,19 @@ function describeBackups(setup: Place, failed: AbortSignal): Backups {
     const scope = `--include-namespaces=${namespaces.join(",")}`;
     await velero(["backup", "create", name, "--snapshot-move-data", scope, ...flags]);
   }
+  async function beginRestore(name: string, given: RestoreOptions): Promise<void> {
+    await velero(restoreArguments(name, given));
+  }
   return {
     velero,
     beginBackup,
+    beginRestore,
+    restoreEnded: async (name) => untilRestoreEnded(watched, name),
+    restore: async (name, given) => {
+      await beginRestore(name, given);
+      return untilRestoreEnded(watched, name);
+    },
+    describeRestore: async (name) => (await velero(["restore", "describe", name, "--details"])).stdout,
     ended: async (name) => untilEnded(watched, name),
     backup: async (name, given) => {
       await beginBackup(name, given);
@@ -154,13 +197,14 @@ interface How extends Omit<VeleroOptions, "nodes"> {
   readonly nodes: readonly string[];
 }
 
-async function startPrograms(place: Place, components: Components, how: How): Promise<void> {
+async function startPrograms(place: Place, components: Components, how: How): Promise<VeleroStorage> {
   const { nodes, signal, serverFlags = [], nodeAgentFlags = [] } = how;
   const { cluster, namespace } = place;
-  const s3 = await s3Server(place);
-  const objects = asList(installationObjects({ namespace, s3Url: s3.url }));
+  const s3 = how.storage === undefined ? await s3Server(place) : undefined;
+  const storage = how.storage ?? { url: s3?.url ?? "", prefix: namespace };
+  const objects = asList(installationObjects({ namespace, storage }));
   await Promise.all([
-    components.start(s3, signal),
+    s3 && components.start(s3, signal),
     cluster.kubectl(["apply", "--server-side", "-f", "-"], { stdin: objects }),
   ]);
   const setup = { ...place, kubeconfig: await cluster.kubeconfigFor(namespace, "velero") };
@@ -168,6 +212,7 @@ async function startPrograms(place: Place, components: Components, how: How): Pr
     components.start(await veleroServer(setup, [...IMPATIENT, ...serverFlags]), signal),
     ...nodes.map(async (node) => components.start(await nodeAgent(setup, node, nodeAgentFlags), signal)),
   ]);
+  return storage;
 }
 
 function commandLine({ cluster, namespace, scratch }: Place): Record<string, string> {

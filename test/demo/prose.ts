@@ -6,7 +6,7 @@ export const INTRODUCTION =
   "Velero backs up Kubernetes volumes: its data mover takes a snapshot on the storage, copies it to object storage, and " +
   "then deletes the snapshot. Restoring the copy takes hours, restoring the snapshot would have taken seconds. Snapshot " +
   "Retainer lets an admin say by a policy how many of the newest snapshots of each volume shall stay, on an unmodified " +
-  "Velero. This demo makes real backups with it, and looks after each what the storage still holds.";
+  "Velero. This demo makes real backups with it, and looks after each what the storage still holds, and restores one at the end.";
 
 /** How the demo ended. */
 interface End {
@@ -16,7 +16,7 @@ interface End {
   readonly keep: boolean;
 }
 
-/** What was seen, and what this version does not do. */
+/** What was seen. */
 export function describeEnd({ steps, seconds, keep }: End): string {
   return `
 
@@ -27,8 +27,7 @@ Seen in ${steps} steps and ${Math.round(seconds)} seconds, with the real Velero 
   - a deleted backup takes its snapshot along; a failed upload leaves none behind
   - the number is the policy's, whatever a user writes, and a wrong policy is refused
   - nobody can forge the marks by which all this is decided
-
-Restoring from a kept snapshot comes in the next version.${keep ? "" : "\n\nNext: README.md, make demo KEEP=1 to try for yourself on this cluster, make test."}`;
+  - velero restore create makes a lost volume of its snapshot, and moves data where there is none${keep ? "" : "\n\nNext: README.md, make demo KEEP=1 to try for yourself on this cluster, make test."}`;
 }
 
 /** What is missing, and what can be done without it. */
@@ -49,6 +48,7 @@ The cluster stays up until Ctrl-C in this terminal. In another one:
   alias helm=${cluster.binaries.helm}
   alias velero=${cluster.binaries.velero?.velero ?? "velero"}
   velero backup create mine --include-namespaces prod-shop --snapshot-move-data
+  velero restore create mine --from-backup mine --namespace-mappings prod-shop:my-shop
   kubectl get volumesnapshotcontents --show-labels
   kubectl --namespace snapshot-retainer edit configmap snapshot-retainer-policy
   curl ${cluster.array.url}/state                    what the storage array holds

@@ -5,11 +5,12 @@ import { removeForgery } from "./steps/forgery.ts";
 import { fillArray, makeRoom, rollOn } from "./steps/further-backups.ts";
 import { showPlan } from "./steps/plan.ts";
 import { refusePolicy } from "./steps/refused-policy.ts";
+import { restoreByDataMovement, restoreFromSnapshot } from "./steps/restores.ts";
 
 /** How many steps the story has. */
-export const STEPS = 9;
+export const STEPS = 11;
 
-/** Plays five nights of backups, and what people may try meanwhile. */
+/** Plays five nights of backups, what people may try meanwhile, and a restore. */
 export async function tellStory(stage: Stage): Promise<void> {
   const content = await makeFirstBackup(stage);
   await removeForgery(stage, content);
@@ -20,4 +21,6 @@ export async function tellStory(stage: Stage): Promise<void> {
   await deleteBackup(stage);
   await failUpload(stage);
   await showPlan(stage);
+  const times = await restoreFromSnapshot(stage);
+  await restoreByDataMovement(stage, times);
 }

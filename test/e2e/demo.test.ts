@@ -23,7 +23,10 @@ test(
     });
     assert.equal(await ended, 0, text);
 
-    assert.deepEqual(text.match(/^\d\/9/gm), ["1/9", "2/9", "3/9", "4/9", "5/9", "6/9", "7/9", "8/9", "9/9"]);
+    assert.deepEqual(
+      text.match(/^\d+\/11/gm),
+      Array.from({ length: 11 }, (_, step) => `${step + 1}/11`),
+    );
     assert.match(text, /^ {2}\+ {3}backup\.velero\.io\/data-mover-snapshot-to-retain: 2$/m);
     assert.match(text, /^ {2}\+ {3}deletionPolicy: Retain$/m);
     assert.match(text, /^ {2}- {3}velero\.io\/snapshot-volume-name: prod-shop\.data$/m);
@@ -31,6 +34,14 @@ test(
     assert.deepEqual(heldAfterEach(text), ["1", "1 2", "2 3", "3 4", "4", "4"]);
     assert.deepEqual(text.match(/\d+ snapshots refused/g), Array(6).fill("0 snapshots refused"));
     assert.match(text, /^ {2}nightly-4-\w+ .* kept /m);
+    assert.match(text, /The array: the volume was made from snap-\w+$/m);
+    assert.match(
+      text,
+      /Data mover: snapshot-retainer; from retained snapshot nightly-4-\w+ of backup nightly-4/,
+    );
+    assert.match(text, /Data mover: velero; by data movement: /);
+    assert.match(text, /^ *from the snapshot +\d+\.\d s +\d+\.\d s$/m);
+    assert.match(text, /^ *by data movement +\d+\.\d s +\d+\.\d s$/m);
     assert.ok(!text.includes("\u001B"), "plain where there is no terminal");
 
     const directory = dirname(/export KUBECONFIG=(\S+)/.exec(text)?.[1] ?? "");

@@ -19,17 +19,20 @@ export interface VolumeOptions {
   readonly storageClassName?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly volumeMode?: "Block";
+  /** Name of a Pod that uses it: a class that waits for its first consumer makes no volume without. */
+  readonly consumer?: string;
 }
 
 /** Creates a claim, in a namespace that is made where it is missing, and waits until the array has made its volume. */
 export async function createVolume(api: Api, options: VolumeOptions): Promise<Volume> {
-  const { volumeMode, ...given } = options;
+  const { volumeMode, consumer, ...given } = options;
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: options.namespace } };
   // Several volumes of one namespace may be made at once.
   if ((await api.find(namespace)) === undefined) await api.create(namespace).catch(() => undefined);
   const claim = aClaim(given);
   const manifest: Manifest = { ...claim, spec: { ...claim.spec, ...(volumeMode && { volumeMode }) } };
   await api.create(manifest);
+  if (consumer !== undefined) await api.create(aConsumer(given, consumer));
   return eventually(`${options.namespace}/${options.name} is bound`, async () => {
     const stored = await api.read(manifest);
     const { phase } = stored.status;
@@ -42,6 +45,16 @@ export async function createVolume(api: Api, options: VolumeOptions): Promise<Vo
     });
     return { claim: stored, handle: WithHandle.parse(spec["csi"]).volumeHandle };
   });
+}
+
+function aConsumer({ namespace, name: claimName }: VolumeOptions, name: string): Manifest {
+  const volume = { name: "data", persistentVolumeClaim: { claimName } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace },
+    spec: { containers: [{ name: "shop", image: "shop" }], volumes: [volume] },
+  };
 }
 
 const WithHandle = z.object({ volumeHandle: z.string() });

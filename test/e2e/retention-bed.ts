@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import type { DriverOptions, StorageArray } from "../cluster/storage-array.ts";
+import type { DriverOptions } from "../cluster/csi-driver.ts";
+import type { StorageArray } from "../cluster/storage-array.ts";
 import { startVelero } from "../cluster/velero.ts";
 import type { Velero, VeleroOptions } from "../cluster/velero.ts";
 import { createApi } from "./api.ts";
@@ -101,7 +102,7 @@ async function installOn(
 
 async function bedVolume(cluster: Cluster, api: Api, wanted: VolumeOptions): Promise<BedVolume> {
   const { storageClassName = "array" } = wanted;
-  const array = cluster.arrays.find(({ className }) => className === storageClassName);
+  const array = cluster.arrays.find(({ classNames }) => classNames.includes(storageClassName));
   assert.ok(array, `no array has the storage class ${storageClassName}`);
   return { ...(await createVolume(api, wanted)), array };
 }

@@ -43,6 +43,7 @@ type Operation struct {
 	ID        string    `json:"id,omitempty"`
 	Name      string    `json:"name,omitempty"`
 	Volume    string    `json:"volume,omitempty"`
+	Source    string    `json:"source,omitempty"`
 	Reason    string    `json:"reason,omitempty"`
 }
 
@@ -109,12 +110,17 @@ func (a *Array) CreateVolume(name string, capacity int64, fromSnapshot, fromVolu
 	if fromSnapshot != "" && a.snapshot(fromSnapshot) == nil {
 		return Volume{}, status.Errorf(codes.NotFound, "no snapshot %q to make a volume from", fromSnapshot)
 	}
+	if fromSnapshot != "" && !a.snapshot(fromSnapshot).Ready {
+		return Volume{}, status.Errorf(codes.Unavailable, "snapshot %q is not ready to make a volume from", fromSnapshot)
+	}
 	if fromVolume != "" && a.volume(fromVolume) == nil {
 		return Volume{}, status.Errorf(codes.NotFound, "no volume %q to clone", fromVolume)
 	}
 	volume := Volume{ID: newID("vol"), Name: name, CapacityBytes: capacity, Source: source, Created: now()}
 	a.state.Volumes = append(a.state.Volumes, volume)
-	return volume, a.record(Operation{Operation: "CreateVolume", ID: volume.ID, Name: name, Volume: volume.ID})
+	return volume, a.record(Operation{
+		Operation: "CreateVolume", ID: volume.ID, Name: name, Volume: volume.ID, Source: source,
+	})
 }
 
 // DeleteVolume forgets a volume; one that is not there counts as deleted.
@@ -159,14 +165,31 @@ func (a *Array) CreateSnapshot(name, volumeID string) (Snapshot, error) {
 }
 
 // DeleteSnapshot forgets a snapshot; one that is not there counts as deleted.
-func (a *Array) DeleteSnapshot(id string) error {
+func (a *Array) DeleteSnapshot(id string) error { return a.removeSnapshot("DeleteSnapshot", id) }
+
+// LoseSnapshot forgets a snapshot that nobody asked it to delete.
+func (a *Array) LoseSnapshot(id string) error { return a.removeSnapshot("LoseSnapshot", id) }
+
+// SetReady says whether volumes can be made from a snapshot.
+func (a *Array) SetReady(id string, isReady bool) error {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	snapshot := a.snapshot(id)
+	if snapshot == nil {
+		return fmt.Errorf("no snapshot %q", id)
+	}
+	snapshot.Ready = isReady
+	return a.save()
+}
+
+func (a *Array) removeSnapshot(operation, id string) error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	snapshot := a.snapshot(id)
 	if snapshot == nil {
 		return nil
 	}
-	gone := Operation{Operation: "DeleteSnapshot", ID: id, Name: snapshot.Name, Volume: snapshot.SourceVolume}
+	gone := Operation{Operation: operation, ID: id, Name: snapshot.Name, Volume: snapshot.SourceVolume}
 	a.state.Snapshots = slices.DeleteFunc(a.state.Snapshots, func(s Snapshot) bool { return s.ID == id })
 	return a.record(gone)
 }

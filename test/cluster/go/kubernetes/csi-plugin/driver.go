@@ -18,8 +18,9 @@ const defaultCapacity = 1 << 30
 type Driver struct {
 	csi.UnimplementedIdentityServer
 	csi.UnimplementedControllerServer
-	name  string
-	array *Array
+	name   string
+	array  *Array
+	faults *Faults
 }
 
 func (d *Driver) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
@@ -51,7 +52,7 @@ func (d *Driver) ControllerGetCapabilities(context.Context, *csi.ControllerGetCa
 	return response, nil
 }
 
-func (d *Driver) CreateVolume(_ context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
+func (d *Driver) CreateVolume(ctx context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
 	if request.GetName() == "" || len(request.GetVolumeCapabilities()) == 0 {
 		return nil, status.Error(codes.InvalidArgument, "a volume needs a name and capabilities")
 	}
@@ -60,6 +61,9 @@ func (d *Driver) CreateVolume(_ context.Context, request *csi.CreateVolumeReques
 		capacity = defaultCapacity
 	}
 	source := request.GetVolumeContentSource()
+	if err := d.faults.Check(ctx, source.GetSnapshot().GetSnapshotId()); err != nil {
+		return nil, err
+	}
 	volume, err := d.array.CreateVolume(request.GetName(), capacity,
 		source.GetSnapshot().GetSnapshotId(), source.GetVolume().GetVolumeId())
 	if err != nil {

@@ -50,18 +50,19 @@ func serve(name, socket, file string, limit int, address string) error {
 	}
 	slog.Info("serving", "driver", name, "socket", socket, "http", httpListener.Addr().String())
 
-	driver := &Driver{name: name, array: array}
+	faults := NewFaults()
+	driver := &Driver{name: name, array: array, faults: faults}
 	server := grpc.NewServer()
 	csi.RegisterIdentityServer(server, driver)
 	csi.RegisterControllerServer(server, driver)
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(csiListener) }()
-	go func() { ended <- http.Serve(httpListener, routes(array)) }()
+	go func() { ended <- http.Serve(httpListener, routes(array, faults)) }()
 	return <-ended
 }
 
-// routes are GET /state and PUT /limit with a body like {"limit": 3}.
-func routes(array *Array) *http.ServeMux {
+// routes show the array, and change what a test wants changed behind Kubernetes' back.
+func routes(array *Array, faults *Faults) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) {
 		body, err := array.JSON()
@@ -78,11 +79,39 @@ func routes(array *Array) *http.ServeMux {
 			http.Error(w, `expected {"limit": N} with N of 0 or more`, http.StatusBadRequest)
 			return
 		}
-		if err := array.SetLimit(*wanted.Limit); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+		answer(w, array.SetLimit(*wanted.Limit))
+	})
+	mux.HandleFunc("PUT /snapshots/{id}/fault", func(w http.ResponseWriter, r *http.Request) {
+		var fault Fault
+		if err := json.NewDecoder(r.Body).Decode(&fault); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		w.WriteHeader(http.StatusNoContent)
+		faults.Set(r.PathValue("id"), &fault)
+		answer(w, nil)
+	})
+	mux.HandleFunc("DELETE /snapshots/{id}/fault", func(w http.ResponseWriter, r *http.Request) {
+		faults.Set(r.PathValue("id"), nil)
+		answer(w, nil)
+	})
+	mux.HandleFunc("PUT /snapshots/{id}/ready", func(w http.ResponseWriter, r *http.Request) {
+		var wanted struct{ Ready bool }
+		if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		answer(w, array.SetReady(r.PathValue("id"), wanted.Ready))
+	})
+	mux.HandleFunc("DELETE /snapshots/{id}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, array.LoseSnapshot(r.PathValue("id")))
 	})
 	return mux
+}
+
+func answer(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { StorageArray } from "../cluster/storage-array.ts";
+import { eventually } from "./eventually.ts";
+import { readMetric } from "./metrics.ts";
+import {
+  decisionsOf,
+  isStillRetained,
+  nothingLeft,
+  nothingLeftOf,
+  restoredFrom,
+  retainedOf,
+} from "./restore-bed.ts";
+import { reaches } from "./restore-steps.ts";
+import { available, backUp, startBed } from "./retention-bed.ts";
+import type { Bed } from "./retention-bed.ts";
+import { aContent } from "./velero.ts";
+
+/**
+ * A failure at each step of a restore from a retained snapshot. A restore is never worse off than without us: each completes,
+ * and leaves nothing behind.
+ */
+const { skip } = available;
+
+const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "15s", handBackAfter: "12s" } };
+
+const DRIVERS = [
+  { name: "array.csi.snapshot-retainer.io", limit: 4, classes: [{ name: "array-left" }] },
+  { name: "other.csi.snapshot-retainer.io", limit: 4 },
+];
+
+interface Failure {
+  /** Also the namespace. */
+  readonly name: string;
+  readonly what: string;
+  readonly inject: (array: StorageArray, snapshot: string) => Promise<void>;
+  readonly storageClassName?: string;
+  readonly from: "data movement" | "retained snapshot";
+  /** Of the decision that stands on the DataDownload. */
+  readonly because: RegExp;
+}
+
+const FAILURES: readonly Failure[] = [
+  {
+    name: "lost",
+    what: "the array has lost the snapshot",
+    inject: async (array, snapshot) => array.lose(snapshot),
+    from: "data movement",
+    because: /handed back to Velero: /,
+  },
+  {
+    name: "unready",
+    what: "the snapshot does not become ready in time",
+    inject: async (array, snapshot) => array.setReady(snapshot, false),
+    from: "data movement",
+    because: /handed back to Velero: /,
+  },
+  {
+    name: "failing",
+    what: "the array cannot make a volume from it",
+    inject: async (array, snapshot) => array.setFault(snapshot, { code: "INTERNAL" }),
+    from: "data movement",
+    because: /handed back to Velero: /,
+  },
+  {
+    name: "full",
+    what: "the array has no room for a volume",
+    inject: async (array, snapshot) => array.setFault(snapshot, { code: "RESOURCE_EXHAUSTED" }),
+    from: "data movement",
+    because: /handed back to Velero: /,
+  },
+  {
+    name: "slow",
+    what: "the array does not make a volume in time",
+    inject: async (array, snapshot) => array.setFault(snapshot, { hold: true }),
+    from: "data movement",
+    because: /handed back to Velero: /,
+  },
+  {
+    name: "foreign",
+    what: "the target's class is of another driver",
+    inject: async () => undefined,
+    storageClassName: "array-left",
+    from: "data movement",
+    because: /other\.csi\.snapshot-retainer\.io/,
+  },
+  {
+    name: "stumbling",
+    what: "the array makes the volume at the second attempt",
+    inject: async (array, snapshot) => array.setFault(snapshot, { code: "INTERNAL", times: 1 }),
+    from: "retained snapshot",
+    because: /^from retained snapshot /,
+  },
+];
+
+/** Those in which the controller is stopped, one after the other. */
+const LATER = ["down", "taken-away"];
+
+describe("a restore completes", { skip, timeout: 600_000 }, () => {
+  let bed: Bed;
+  /** By namespace. */
+  const retained = new Map<string, string>();
+
+  before(async () => {
+    bed = await startBed({ policy: POLICY, drivers: DRIVERS, velero: { nodes: 6 } });
+    const volumes = [...FAILURES, ...LATER.map((name) => ({ name, storageClassName: "array" }))];
+    await Promise.all([
+      ...volumes.map(async ({ name: namespace, storageClassName = "array" }) =>
+        bed.volume({ namespace, name: "data", storageClassName }),
+      ),
+      bed.api.create(OTHER_CLASS),
+    ]);
+    const namespaces = volumes.map(({ name }) => name);
+    await backUp(bed.velero, "night", ...namespaces);
+    for (const namespace of namespaces) {
+      retained.set(namespace, await retainedOf(bed, "night", { namespace, name: "data" }));
+    }
+  });
+  after(async () => bed.stop());
+
+  async function beginRestore(namespace: string): Promise<void> {
+    await bed.velero.beginRestore(namespace, {
+      backup: "night",
+      namespaceMappings: { [namespace]: `${namespace}-too` },
+      flags: [`--include-namespaces=${namespace}`],
+    });
+  }
+
+  async function completesFrom(namespace: string, from: Failure["from"], because: RegExp): Promise<void> {
+    const { phase, errors } = await bed.velero.restoreEnded(namespace);
+    assert.deepEqual({ phase, errors }, { phase: "Completed", errors: 0 });
+    const { source } = await restoredFrom(bed, { namespace: `${namespace}-too`, name: "data" });
+    assert.equal(source, from === "data movement" ? undefined : retained.get(namespace));
+    const [decision = ""] = await decisionsOf(bed.api, namespace);
+    assert.match(decision, because);
+    assert.ok(decision.includes(from), decision);
+  }
+
+  describe("when", { concurrency: true }, () => {
+    for (const { name, what, inject, from, because } of FAILURES) {
+      test(`${what}: from ${from}`, async () => {
+        const { array } = bed.cluster;
+        const snapshot = retained.get(name) ?? "";
+        await inject(array, snapshot);
+        await beginRestore(name);
+        await completesFrom(name, from, because);
+        await array.setFault(snapshot, undefined);
+        if (name === "unready") await array.setReady(snapshot, true);
+        await nothingLeftOf(bed, name);
+      });
+    }
+  });
+
+  test("when the controller is down for longer than the policy says: from data movement", async () => {
+    await killControllers(bed);
+    await beginRestore("down");
+    await completesFrom("down", "data movement", /^by data movement: /);
+    await (await bed.product.startController()).ready();
+  });
+
+  test("when the retained content is deleted before the controller looks at it: from data movement", async () => {
+    await untilLed(bed);
+    await killControllers(bed);
+    await beginRestore("taken-away");
+    await reaches(bed, "taken-away", "asked");
+    const snapshot = retained.get("taken-away") ?? "";
+    await freeByHand(bed, snapshot);
+    await (await bed.product.startController()).ready();
+    await completesFrom("taken-away", "data movement", /^by data movement: /);
+  });
+
+  test("and nothing is left of any, and what is retained stays so", async () => {
+    await nothingLeft(bed);
+    for (const [namespace, snapshot] of retained) {
+      if (namespace !== "lost" && namespace !== "taken-away") await isStillRetained(bed, snapshot);
+    }
+  });
+});
+
+async function killControllers({ product }: Bed): Promise<void> {
+  await Promise.all(product.runningControllers().map(async (each) => each.stop("SIGKILL")));
+}
+
+/** Resolves when a controller leads: what replaced a killed one waits for its Lease to run out. */
+async function untilLed({ product }: Bed): Promise<void> {
+  await eventually("a controller leads", async () => {
+    assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
+  });
+}
+
+/** As an admin frees one for good, past everything of ours. */
+async function freeByHand({ api, cluster }: Bed, snapshot: string): Promise<void> {
+  const contents = await api.list("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent");
+  const content = contents.find(({ status }) => status["snapshotHandle"] === snapshot);
+  const { name = "" } = content?.metadata ?? {};
+  await api.patch(aContent(name), { spec: { deletionPolicy: "Delete" } });
+  await api.remove(aContent(name));
+  await eventually("the snapshot is freed", async () => {
+    const { snapshots } = await cluster.array.state();
+    assert.ok(!snapshots.some(({ id }) => id === snapshot));
+  });
+}
+
+/** Velero is to restore volumes of this class into one of another driver. */
+const OTHER_CLASS = {
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: {
+    name: "change-storage-class",
+    namespace: "velero",
+    labels: { "velero.io/plugin-config": "", "velero.io/change-storage-class": "RestoreItemAction" },
+  },
+  data: { "array-left": "other" },
+};
