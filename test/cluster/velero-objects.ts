@@ -5,10 +5,12 @@ export interface VeleroPlace {
   readonly namespace: string;
   /** Address of the S3 server. */
   readonly s3Url: string;
+  /** How many volumes a node copies at the same time; others wait in the phase Prepared. */
+  readonly movementsAtOnce: number;
 }
 
 /** What `velero install` makes, as far as it is looked at where no container runs. */
-export function installationObjects({ namespace, s3Url }: VeleroPlace): Manifest[] {
+export function installationObjects({ namespace, s3Url, movementsAtOnce }: VeleroPlace): Manifest[] {
   return [
     ...veleroAccount(namespace),
     storageLocation(namespace, s3Url),
@@ -18,7 +20,7 @@ export function installationObjects({ namespace, s3Url }: VeleroPlace): Manifest
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: NODE_AGENT_CONFIG, namespace },
-      data: { "config.json": JSON.stringify({ loadConcurrency: { globalConfig: MOVEMENTS_AT_ONCE } }) },
+      data: { "config.json": JSON.stringify({ loadConcurrency: { globalConfig: movementsAtOnce } }) },
     },
   ];
 }
@@ -30,7 +32,6 @@ export const NODE_AGENT_CONFIG = "node-agent-config";
 export const BUCKET = "velero";
 
 const IMAGE = "velero/velero:v1.18.3";
-const MOVEMENTS_AT_ONCE = 16;
 
 function storageLocation(namespace: string, s3Url: string): Manifest {
   return {
