@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { BEING_DELETED_ANNOTATION, RELEASED_ANNOTATION, RELEASED_AT_ANNOTATION } from "../kube/keys.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
-import type { Free, ObjectRef } from "../retention/plan.ts";
+import type { Free, LeftOver, ObjectRef } from "../retention/plan.ts";
 import { formatTime } from "../retention/time.ts";
 import { CONTENT_FINALIZER, contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
 import type { Writes } from "./writes.ts";
@@ -23,8 +23,9 @@ const LOOK_AGAIN_MS = 5_000;
 /**
  * Brings one snapshot as near to being freed as it is possible now. Each step is made again if need be, and the
  * order is such that whoever dies in between leaves nothing that the next look cannot finish:
- * the DataUpload says that it is released, so that nobody makes the content again; the policy becomes Delete, with the
- * mark that the sidecar wants of a content that was bound; its VolumeSnapshot goes; the content is deleted.
+ * the DataUpload says that it is released, so that nobody makes the content again; an original that was left behind goes;
+ * the policy becomes Delete, with the mark that the sidecar wants of a content that was bound; its VolumeSnapshot goes; the
+ * content is deleted.
  */
 export async function applyFree(action: Free, options: FreeOptions): Promise<Outcome> {
   const { writes, confirm } = options;
@@ -35,6 +36,9 @@ export async function applyFree(action: Free, options: FreeOptions): Promise<Out
   if (action.release !== undefined) {
     await confirm();
     await release(action.release, action.reason, { writes, now: options.now });
+  }
+  if (action.original !== undefined) {
+    return clear(action.original, action, options);
   }
   const content = await prepare(action, options);
   if (action.deleting) {
@@ -61,6 +65,33 @@ export async function release(
   });
 }
 
+/** Removes an original: mostly the object alone, since its policy is Retain by then. */
+async function clear(original: LeftOver, action: Free, options: FreeOptions): Promise<Outcome> {
+  const { writes, confirm, onBegun } = options;
+  await confirm();
+  if (!action.started) {
+    // Whoever looks at it next knows by the label that it was begun.
+    await writes.patch(contentPath(action.content.name), action.content, {
+      metadata: { labels: action.labels },
+    });
+    onBegun(action);
+  }
+  if (original.snapshot !== undefined) {
+    return freeBySnapshot(original.snapshot, options);
+  }
+  const path = contentPath(original.content.name);
+  const { resourceVersion } = original.unmarked
+    ? metadataOf(await writes.patch(path, original.content, { metadata: { annotations: MARK } }))
+    : original.content;
+  if (!original.deleting) {
+    await confirm();
+    await writes.remove(path, { ...original.content, resourceVersion });
+  }
+  return { kind: "again", afterMs: LOOK_AGAIN_MS };
+}
+
+const MARK = { [BEING_DELETED_ANNOTATION]: "yes" };
+
 /** Sets what deleting needs; the content in its newest version. */
 async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions): Promise<ObjectRef> {
   const mark = action.bound && !action.markedBeingDeleted && action.snapshot === undefined;
@@ -72,7 +103,7 @@ async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions):
   const answer = await writes.patch(path, action.content, {
     metadata: {
       labels: action.labels,
-      ...(mark && { annotations: { [BEING_DELETED_ANNOTATION]: "yes" } }),
+      ...(mark && { annotations: MARK }),
     },
     spec: { deletionPolicy: "Delete" },
   });

@@ -69,12 +69,13 @@ function entriesOf(relations: Relations, policy: RetentionPolicy, limitsOf: Limi
     const backup = backupStateOf(relations, snapshot.identity.backup, snapshot.bornAt, now);
     const limits = limitsOf(snapshot.identity, snapshot.driver);
     const wanted = limits.number.number > 0;
-    const shield = shieldOf(snapshot, surroundings);
+    const course = courseOf({ snapshot, backup, wanted, now });
+    const shield = shieldOf(snapshot, surroundings, course);
     return {
       snapshot,
       limits,
       backup,
-      course: courseOf({ snapshot, backup, wanted, now }),
+      course,
       protection: shield ?? (isInProgress(snapshot, backup) ? "backup_in_progress" : undefined),
       shield,
     };

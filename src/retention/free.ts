@@ -4,7 +4,7 @@ import type { Going } from "./budget.ts";
 import { isDeleting, isRunning } from "./lifecycle.ts";
 import { referenceTo } from "./objects.ts";
 import type { DataUpload, VolumeSnapshotContent } from "./objects.ts";
-import type { Free } from "./plan.ts";
+import type { Free, LeftOver } from "./plan.ts";
 import { releasedAs } from "./record.ts";
 import type { Relations } from "./relations.ts";
 import { meaningOf } from "./reasons.ts";
@@ -22,6 +22,7 @@ export function freeOf(going: Going, relations: Relations, now: number): Free | 
     return undefined;
   }
   const { upload } = identity;
+  const at = deleteAt(upload, now);
   const isReleased = upload === undefined || releasedAs(upload) !== undefined;
   return {
     kind: "free",
@@ -36,12 +37,30 @@ export function freeOf(going: Going, relations: Relations, now: number): Free | 
     deleting: isDeleting(snapshot),
     deletionPolicy: content.spec.deletionPolicy,
     labels: { [RELEASED_LABEL]: decision.reason },
-    bound: (content.spec.volumeSnapshotRef.uid ?? "") !== "",
-    markedBeingDeleted: valueOf(content.metadata.annotations, BEING_DELETED_ANNOTATION) === "yes",
+    bound: isBound(content),
+    markedBeingDeleted: isMarked(content),
     handleInStatus: (content.status?.snapshotHandle ?? "") !== "",
-    snapshot: snapshotOf(content, relations, deleteAt(upload, now)),
+    snapshot: snapshotOf(content, relations, at),
     release: isReleased ? undefined : referenceTo(upload.metadata),
+    original: snapshot.original && leftOver(snapshot.original, relations, at),
   };
+}
+
+function leftOver(original: VolumeSnapshotContent, relations: Relations, at: number): LeftOver {
+  return {
+    content: referenceTo(original.metadata),
+    deleting: typeof original.metadata.deletionTimestamp === "string",
+    unmarked: isBound(original) && !isMarked(original),
+    snapshot: snapshotOf(original, relations, at),
+  };
+}
+
+function isBound({ spec }: VolumeSnapshotContent): boolean {
+  return (spec.volumeSnapshotRef.uid ?? "") !== "";
+}
+
+function isMarked({ metadata }: VolumeSnapshotContent): boolean {
+  return valueOf(metadata.annotations, BEING_DELETED_ANNOTATION) === "yes";
 }
 
 /** Its VolumeSnapshot, if the one of that name is the one that the content was bound to. */

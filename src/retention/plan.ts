@@ -132,9 +132,19 @@ export interface Release extends Decided {
   readonly reason: GoingReason;
 }
 
+/** Velero's original of a snapshot that goes, left behind by a data mover that died. */
+export interface LeftOver {
+  readonly content: ObjectRef;
+  readonly deleting: boolean;
+  /** It lacks the annotation without which the sidecar would never let it go. */
+  readonly unmarked: boolean;
+  /** Its VolumeSnapshot, as in `Free`. */
+  readonly snapshot: Free["snapshot"];
+}
+
 /**
- * Free a snapshot on the storage together with its content. Said again at each look until the object is gone; the
- * steps are: `dataUpload` released, policy Delete, being-deleted annotation, VolumeSnapshot gone, content deleted.
+ * Free a snapshot on the storage together with its content. Said again at each look until the object is gone; the steps
+ * are: `dataUpload` released, original gone, policy Delete, being-deleted annotation, VolumeSnapshot gone, content deleted.
  */
 export interface Free extends Decided {
   readonly kind: "free";
@@ -160,6 +170,8 @@ export interface Free extends Decided {
   readonly snapshot: (ObjectRef & { readonly deleteAt: number }) | undefined;
   /** Its DataUpload, while that exists and does not say `released` yet. */
   readonly release: ObjectRef | undefined;
+  /** To go before anything else: the last of two contents takes the snapshot along. */
+  readonly original: LeftOver | undefined;
 }
 
 /** Make a content again whose object is gone. Already existing: nothing to do. */

@@ -5,6 +5,7 @@ import { isOurs } from "../restore/hand-back.ts";
 import { sourceOf as sourceOfDownload } from "../restore/source.ts";
 import type { BackupState } from "./backup-state.ts";
 import { isRunning } from "./lifecycle.ts";
+import type { Course } from "./lifecycle.ts";
 import type { PersistentVolumeClaim, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
 import { handleOf } from "./relations.ts";
 import type { Relations } from "./relations.ts";
@@ -23,7 +24,7 @@ export interface Surroundings {
 /** One thing that protects a snapshot. */
 interface Protection {
   readonly reason: KeptReason;
-  readonly holds: (snapshot: StorageSnapshot, surroundings: Surroundings) => boolean;
+  readonly holds: (snapshot: StorageSnapshot, surroundings: Surroundings, course: Course) => boolean;
 }
 
 const PROTECTIONS: readonly Protection[] = [
@@ -34,8 +35,12 @@ const PROTECTIONS: readonly Protection[] = [
 ];
 
 /** What protects a snapshot from everything: the limits, its failure, the deletion of its Backup; undefined for nothing. */
-export function shieldOf(snapshot: StorageSnapshot, surroundings: Surroundings): KeptReason | undefined {
-  return PROTECTIONS.find(({ holds }) => holds(snapshot, surroundings))?.reason;
+export function shieldOf(
+  snapshot: StorageSnapshot,
+  surroundings: Surroundings,
+  course: Course,
+): KeptReason | undefined {
+  return PROTECTIONS.find(({ holds }) => holds(snapshot, surroundings, course))?.reason;
 }
 
 /** Whether its Backup protects a snapshot from the limits, though not from failing. */
@@ -57,9 +62,20 @@ function isSource({ key }: StorageSnapshot, { sources }: Surroundings): boolean 
   return sources.has(key);
 }
 
-/** Freeing one of two contents would take the snapshot from the other. */
-function sharesHandle({ driver, handle }: StorageSnapshot, { relations }: Surroundings): boolean {
-  return driver !== undefined && handle !== undefined && relations.contentsOf(driver, handle).length > 1;
+/**
+ * Freeing one of two contents would take the snapshot from the other. The original of one that goes is no reason to keep
+ * it: nobody reads from it any more, and it goes first.
+ */
+function sharesHandle(
+  { driver, handle, content, original }: StorageSnapshot,
+  { relations }: Surroundings,
+  { kind }: Course,
+): boolean {
+  if (driver === undefined || handle === undefined) {
+    return false;
+  }
+  const own = kind === "going" ? [content, original] : [content ?? original];
+  return relations.contentsOf(driver, handle).some((other) => !own.includes(other));
 }
 
 /** The snapshots, as driver and handle, that DataDownloads of ours which are not over are restored from. */

@@ -4,6 +4,7 @@ import { handleKey } from "../kube/originals.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { identifyClone, identifyOriginal, identityOf, isGroupMember, isRetained } from "./identify.ts";
 import type { Identity } from "./identify.ts";
+import { contentsWithLeftOver } from "./left-over.ts";
 import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
 import { movedSnapshotOf, recordOf, releasedAs } from "./record.ts";
 import { handleOf } from "./relations.ts";
@@ -23,7 +24,7 @@ export interface StorageSnapshot {
   readonly volumeHandle: string | undefined;
   /** The content that is ours to retain or to free. */
   readonly content: VolumeSnapshotContent | undefined;
-  /** Velero's original, while it exists. */
+  /** Velero's original, while it exists; not one that stands in for the content. */
   readonly original: VolumeSnapshotContent | undefined;
   readonly originalSnapshot: VolumeSnapshot | undefined;
   /** The content as it was, where it disappeared although it was retained. */
@@ -220,7 +221,8 @@ function byDraftName(drafts: Iterable<Draft>): Draft[] {
 }
 
 function complete(draft: Draft, relations: Relations): StorageSnapshot {
-  const { key, identity, content, original, originalSnapshot } = draft;
+  const { key, identity, originalSnapshot } = draft;
+  const { content, original } = contentsWithLeftOver(draft, relations);
   const driver = driverOf(draft, relations);
   const volumeHandle = volumeHandleOf(draft, relations);
   return {

@@ -4,6 +4,8 @@ import { veleroAccount, type Manifest } from "./objects.ts";
 export interface VeleroPlace {
   readonly namespace: string;
   readonly storage: VeleroStorage;
+  /** How many volumes a node copies at the same time; others wait in the phase Prepared. */
+  readonly movementsAtOnce: number;
 }
 
 /** A place in an S3 server. */
@@ -15,7 +17,7 @@ export interface VeleroStorage {
 }
 
 /** What `velero install` makes, as far as it is looked at where no container runs. */
-export function installationObjects({ namespace, storage }: VeleroPlace): Manifest[] {
+export function installationObjects({ namespace, storage, movementsAtOnce }: VeleroPlace): Manifest[] {
   return [
     ...veleroAccount(namespace),
     storageLocation(namespace, storage),
@@ -25,7 +27,7 @@ export function installationObjects({ namespace, storage }: VeleroPlace): Manife
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: NODE_AGENT_CONFIG, namespace },
-      data: { "config.json": JSON.stringify({ loadConcurrency: { globalConfig: MOVEMENTS_AT_ONCE } }) },
+      data: { "config.json": JSON.stringify({ loadConcurrency: { globalConfig: movementsAtOnce } }) },
     },
   ];
 }
@@ -37,7 +39,6 @@ export const NODE_AGENT_CONFIG = "node-agent-config";
 export const BUCKET = "velero";
 
 const IMAGE = "velero/velero:v1.18.3";
-const MOVEMENTS_AT_ONCE = 16;
 
 function storageLocation(namespace: string, { url, prefix }: VeleroStorage): Manifest {
   return {

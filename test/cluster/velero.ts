@@ -26,6 +26,8 @@ export interface VeleroOptions {
   readonly namespace?: string;
   /** How many nodes with a node-agent there are, 1 where absent: each prepares one volume at a time. */
   readonly nodes?: number;
+  /** How many volumes each node copies at the same time, 16 where absent. */
+  readonly movementsAtOnce?: number;
   /** Further flags of `velero server`; they win over the usual ones. */
   readonly serverFlags?: readonly string[];
   /** Further flags of `velero node-agent server`. */
@@ -185,7 +187,7 @@ function describeBackups(setup: Place, failed: AbortSignal): Backups {
 const IMPATIENT = [
   "--item-operation-sync-frequency=1s",
   "--item-block-worker-count=8",
-  "--concurrent-backups=8",
+  "--concurrent-backups=16",
   "--garbage-collection-frequency=10s",
   "--backup-sync-period=10s",
   "--store-validation-frequency=10s",
@@ -198,11 +200,11 @@ interface How extends Omit<VeleroOptions, "nodes"> {
 }
 
 async function startPrograms(place: Place, components: Components, how: How): Promise<VeleroStorage> {
-  const { nodes, signal, serverFlags = [], nodeAgentFlags = [] } = how;
+  const { nodes, signal, movementsAtOnce = 16, serverFlags = [], nodeAgentFlags = [] } = how;
   const { cluster, namespace } = place;
   const s3 = how.storage === undefined ? await s3Server(place) : undefined;
   const storage = how.storage ?? { url: s3?.url ?? "", prefix: namespace };
-  const objects = asList(installationObjects({ namespace, storage }));
+  const objects = asList(installationObjects({ namespace, storage, movementsAtOnce }));
   await Promise.all([
     s3 && components.start(s3, signal),
     cluster.kubectl(["apply", "--server-side", "-f", "-"], { stdin: objects }),

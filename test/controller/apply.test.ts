@@ -62,6 +62,7 @@ function aFree(overrides: Partial<Free> = {}): Free {
     handleInStatus: true,
     snapshot: undefined,
     release: undefined,
+    original: undefined,
     ...overrides,
   };
 }
@@ -98,6 +99,14 @@ const TO_DELETE = `{"metadata":{${LABELS}},"spec":{"deletionPolicy":"Delete"}}`;
 const TO_DELETE_MARKED = `{"metadata":{${LABELS},${MARK}},"spec":{"deletionPolicy":"Delete"}}`;
 const SNAPSHOT = { namespace: "velero", name: "b1-x", uid: "s-uid", resourceVersion: "5" };
 const SNAPSHOT_PATH = "/apis/snapshot.storage.k8s.io/v1/namespaces/velero/volumesnapshots/b1-x";
+
+const ORIGINAL = {
+  content: { name: "snapcontent-1", uid: "o-uid", resourceVersion: "9" },
+  deleting: false,
+  unmarked: false,
+  snapshot: undefined,
+};
+const BEGUN = ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 {"metadata":{${LABELS}}}`, "begun"];
 
 const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["kind"] }> = {
   "one whose VolumeSnapshot is gone": {
@@ -169,6 +178,36 @@ const frees: Record<string, { action: Free; lines: string[]; outcome: Outcome["k
   "one that is being deleted and lost its mark, without which the sidecar waits for ever": {
     action: aFree({ deletionPolicy: "Delete", deleting: true, started: true, markedBeingDeleted: false }),
     lines: ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 ${TO_DELETE_MARKED}`],
+    outcome: "again",
+  },
+  "one whose original was left behind: that goes first, and nothing else is touched": {
+    action: aFree({ original: ORIGINAL }),
+    lines: [...BEGUN, "confirm", `DELETE ${CONTENTS}/snapcontent-1 o-uid@9`],
+    outcome: "again",
+  },
+  "one whose original lost its mark": {
+    action: aFree({ original: { ...ORIGINAL, unmarked: true }, started: true }),
+    lines: [
+      "confirm",
+      `PATCH ${CONTENTS}/snapcontent-1 o-uid@9 {"metadata":{${MARK}}}`,
+      "confirm",
+      `DELETE ${CONTENTS}/snapcontent-1 o-uid@100`,
+    ],
+    outcome: "again",
+  },
+  "one whose original is being deleted": {
+    action: aFree({ original: { ...ORIGINAL, deleting: true }, started: true }),
+    lines: ["confirm"],
+    outcome: "again",
+  },
+  "one whose original has its VolumeSnapshot, which Velero may still delete": {
+    action: aFree({ original: { ...ORIGINAL, snapshot: { ...SNAPSHOT, deleteAt: NOW + 30_000 } } }),
+    lines: BEGUN,
+    outcome: "again",
+  },
+  "one whose original has its VolumeSnapshot, which Velero left": {
+    action: aFree({ original: { ...ORIGINAL, snapshot: { ...SNAPSHOT, deleteAt: NOW } } }),
+    lines: [...BEGUN, "confirm", `DELETE ${SNAPSHOT_PATH} s-uid@undefined`],
     outcome: "again",
   },
   "one whose VolumeSnapshot Velero may still delete": {

@@ -124,6 +124,7 @@ test("a free that fails is told with its reason; of other failures the metric te
     bound: true,
     markedBeingDeleted: true,
     handleInStatus: true,
+    original: undefined,
     snapshot: undefined,
     release: undefined,
   };

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Api, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { aCloneContent, aCloneSnapshot, aName } from "./objects.ts";
 import type { Manifest } from "./objects.ts";
 import { uploadsOf } from "./real-velero.ts";
-import { aContent } from "./velero.ts";
+import { PATIENCE_MS } from "./retention-bed.ts";
+import { aContent, retainOriginal } from "./velero.ts";
 
 /** As which a third party's data mover makes requests; it has to be among the policy's data movers. */
 const MOVER = "system:serviceaccount:acme-mover:mover";
@@ -18,16 +18,18 @@ const NAMESPACE = "acme-mover";
  */
 export async function playOtherMover(api: Api, backup: string): Promise<void> {
   await establish(api);
-  const upload = await eventually(`there is an upload of ${backup}`, async () => {
-    const [found] = await uploadsOf(api, backup);
-    assert.ok(found);
-    return found;
-  });
+  const upload = await eventually(
+    `there is an upload of ${backup}`,
+    async () => {
+      const [found] = await uploadsOf(api, backup);
+      assert.ok(found);
+      return found;
+    },
+    PATIENCE_MS,
+  );
   const original = await readOriginal(api, upload);
   await api.patch(upload, { status: { phase: "InProgress" } }, { as: MOVER });
-  await api.patch(original.content, { spec: { deletionPolicy: "Retain" } }, { as: MOVER });
-  // The snapshot controller has to hear of Retain first, or it deletes by the policy that it still has in mind.
-  await sleep(1_000);
+  await retainOriginal(api, original.content, MOVER);
   for (const each of [original.snapshot, original.content]) {
     await api.remove(each, { as: MOVER });
     await eventually(`${each.metadata.name} is gone`, async () =>

@@ -65,7 +65,7 @@ export async function beginBackup(
 }
 
 /** As Velero's CSI plugin makes it: with its Backup goes the DataUpload. */
-function anUpload(claim: Stored, snapshot: Stored, backup: Stored): Manifest {
+export function anUpload(claim: Stored, snapshot: Stored, backup: Stored): Manifest {
   const { apiVersion, kind, metadata } = backup;
   const { name, uid } = metadata;
   const upload = aDataUpload({ backup: name, claim, snapshot: snapshot.metadata.name });

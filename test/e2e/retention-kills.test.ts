@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { Api } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { uploadsOf } from "./real-velero.ts";
 import { available, backUp, holds, PATIENCE_MS, startBed, uploadIn } from "./retention-bed.ts";
@@ -61,8 +62,8 @@ describe("killed at every step of a backup and replaced,", { skip, timeout: 600_
   async function beginAndKill(step: Step, night: number, kill: () => Promise<void>): Promise<void> {
     const name = `${step}-${night}`;
     await bed.velero.beginBackup(name, { namespaces: [step] });
-    if (step === "waiting-for-room") await roomIsAskedFor(bed, step);
-    if (step === "taken") await snapshotIsTaken(bed, step);
+    if (step === "waiting-for-room") await roomIsAskedFor(bed, name, step);
+    if (step === "taken") await snapshotIsTaken(bed, name, step);
     if (step === "exposing") await uploadIn(bed, name, "Accepted", "Prepared", "InProgress");
     if (step === "copying") await uploadIn(bed, name, "InProgress");
     // Its turn comes when all others have had theirs.
@@ -90,7 +91,7 @@ function oneAtATime(act: () => Promise<void>): () => Promise<void> {
 }
 
 /** Without room there is a request for it, unless it has been granted and cleared away already. */
-async function roomIsAskedFor({ api }: Bed, namespace: string): Promise<void> {
+async function roomIsAskedFor({ api }: Bed, backup: string, namespace: string): Promise<void> {
   await eventually(
     "room is asked for, or the snapshot is being taken",
     async () => {
@@ -102,22 +103,25 @@ async function roomIsAskedFor({ api }: Bed, namespace: string): Promise<void> {
       const asked = leases.some(
         ({ metadata }) => metadata.annotations["snapshot-retainer.io/volume"] === `${namespace}/data`,
       );
-      const snapshots = await api.list("snapshot.storage.k8s.io/v1", "VolumeSnapshot");
-      assert.ok(asked || snapshots.some(({ metadata }) => metadata.namespace === namespace));
+      assert.ok(asked || (await isBeingTaken(api, backup, namespace)));
     },
     PATIENCE_MS,
   );
 }
 
-async function snapshotIsTaken({ api }: Bed, namespace: string): Promise<void> {
+async function snapshotIsTaken({ api }: Bed, backup: string, namespace: string): Promise<void> {
   await eventually(
     "the snapshot is being taken",
-    async () => {
-      const snapshots = await api.list("snapshot.storage.k8s.io/v1", "VolumeSnapshot");
-      assert.ok(snapshots.some(({ metadata }) => metadata.namespace === namespace));
-    },
+    async () => assert.ok(await isBeingTaken(api, backup, namespace)),
     PATIENCE_MS,
   );
+}
+
+/** Or was: where nobody looked in time, the original is gone and there is an upload. */
+async function isBeingTaken(api: Api, backup: string, namespace: string): Promise<boolean> {
+  const snapshots = await api.list("snapshot.storage.k8s.io/v1", "VolumeSnapshot");
+  const isThere = snapshots.some(({ metadata }) => metadata.namespace === namespace);
+  return isThere || (await uploadsOf(api, backup)).length > 0;
 }
 
 /** What the data mover reads from will outlive it, by whomever that was arranged. */

@@ -187,6 +187,7 @@ describe("free", () => {
       handleInStatus: true,
       snapshot: undefined,
       release: dataUpload,
+      original: undefined,
     });
   });
   test("knows what a content that was never bound lacks", () => {

@@ -147,12 +147,26 @@ testPlans("a handle that another content shares", {
     want: { s1: "kept shared_handle" },
     actions: [],
   },
-  "is not freed after a failure while Velero's original is still there": {
+  "is not freed after a failure while a third one has it, besides Velero's original": {
     world: [
       taken({ name: "s1", age: "5m", upload: "Failed" }),
       taking("s1", "5m", { content: { status: { snapshotHandle: "handle-s1" } } }),
+      {
+        contents:
+          retained("other", "1d", { handle: "handle-s1", documents: "none", upload: null }).contents ?? [],
+      },
       claimed(),
     ],
+    want: { s1: "kept shared_handle" },
+    actions: [],
+  },
+  "is not freed by the number while Velero's original is still there": {
+    world: [
+      retained("s1", "5m"),
+      taking("s1", "5m", { backup: "Completed", content: { status: { snapshotHandle: "handle-s1" } } }),
+      claimed(),
+    ],
+    policy: none,
     want: { s1: "kept shared_handle" },
     actions: [],
   },
