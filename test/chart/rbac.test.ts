@@ -38,7 +38,11 @@ const AT_HOME = [
   ...rights("get list watch update", "core/secrets snapshot-retainer-signing-key"),
 ];
 const ROOM = rights("get list watch create patch", "coordination.k8s.io/leases");
-const OWN_CERTIFICATE = rights("get list watch update", "core/secrets snapshot-retainer-tls");
+const OWN_CERTIFICATE = [
+  ...rights("get list watch update", "core/secrets snapshot-retainer-tls"),
+  // A replica takes its own Lease away when it stops, and those that others left behind when they were killed.
+  ...rights("delete", "coordination.k8s.io/leases"),
+];
 
 const cases: Record<string, { values: object; everywhere: string[]; atHome: string[] }> = {
   "by default": {
@@ -49,7 +53,12 @@ const cases: Record<string, { values: object; everywhere: string[]; atHome: stri
   "without a controller to ask for room": {
     values: { controller: { enabled: false } },
     everywhere: [...EVERYWHERE, ...PUBLISHING],
-    atHome: [...AT_HOME, ...OWN_CERTIFICATE],
+    atHome: [...AT_HOME, ...ROOM, ...OWN_CERTIFICATE],
+  },
+  "without a controller and with another's certificate": {
+    values: { controller: { enabled: false }, certs: { mode: "external", secretName: "theirs" } },
+    everywhere: EVERYWHERE,
+    atHome: AT_HOME,
   },
   "without a certificate of our own to keep and publish": {
     values: { certs: { mode: "external", secretName: "theirs" } },

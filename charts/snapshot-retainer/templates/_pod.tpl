@@ -13,6 +13,9 @@
 - --dns-name={{ $service }}.{{ $namespace }}.svc
 - --dns-name={{ $service }}.{{ $namespace }}
 - --webhook-configuration={{ $fullname }}
+{{- with .Values.certs.rotateEvery }}
+- --rotate-every={{ . }}
+{{- end }}
 {{- else }}
 - --cert-mode=files
 - --tls-cert=/etc/snapshot-retainer/tls/tls.crt
