@@ -150,7 +150,12 @@ export const Values = section({
   policy: RetentionPolicy.omit({ apiVersion: true, kind: true }),
   policyConfigMap: section({ create: z.boolean(), name: ObjectName }),
   webhook: section({ ...Registration, ...Server }),
-  controller: section({ enabled: z.boolean(), serviceAccount: Account, ...Pods }),
+  controller: section({
+    enabled: z.boolean(),
+    canary: section({ enabled: z.boolean(), every: Duration }),
+    serviceAccount: Account,
+    ...Pods,
+  }),
   certs: Certs,
   networkPolicy: section({
     enabled: z.boolean(),

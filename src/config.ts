@@ -56,6 +56,11 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
+/** Reads a duration as above, or "off", which is 0. */
+export function parseDurationOrOff(text: string): number {
+  return text === "off" ? 0 : parseDuration(text);
+}
+
 /** Reads a log level. */
 export function parseLogLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((candidate) => candidate === text);

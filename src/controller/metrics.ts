@@ -16,6 +16,8 @@ export interface ControllerMetrics {
   observeQueue(count: QueueCount): void;
   readonly budgetWaiting: Gauge;
   readonly pinnedFull: Gauge;
+  readonly canaryProbes: Counter<"result">;
+  readonly canarySuccess: Gauge;
 }
 
 type QueueCount = () => { readonly depth: number; readonly retrying: number };
@@ -27,6 +29,7 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
     ...workMetrics(registers),
     ...roomMetrics(registers),
     ...planMetrics(registers),
+    ...canaryMetrics(registers),
     observeQueue: queueMetrics(registers),
   };
 }
@@ -147,6 +150,22 @@ function planMetrics(
     pinnedFull: new Gauge({
       name: "snapshot_retainer_pinned_full",
       help: "Volumes whose pinned snapshots are as many as the number or the ceiling allows.",
+      registers,
+    }),
+  };
+}
+
+function canaryMetrics(registers: Registers): Pick<ControllerMetrics, "canaryProbes" | "canarySuccess"> {
+  return {
+    canaryProbes: new Counter({
+      name: "snapshot_retainer_canary_probes_total",
+      help: "Backups sent through the API server by dry run, by result (mutated, unmutated, failed); of the leader alone.",
+      labelNames: ["result"],
+      registers,
+    }),
+    canarySuccess: new Gauge({
+      name: "snapshot_retainer_canary_success_timestamp_seconds",
+      help: "When such a Backup last came back with the webhook's mutation, in seconds since 1970; 0 where none did here.",
       registers,
     }),
   };

@@ -103,7 +103,7 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
         ...rights("get list watch create patch delete", "snapshot.storage.k8s.io/volumesnapshotcontents"),
         ...rights("get list watch delete", "snapshot.storage.k8s.io/volumesnapshots"),
         ...rights("get list watch patch", "velero.io/datauploads"),
-        ...rights("get list watch", "velero.io/backups"),
+        ...rights("get list watch create", "velero.io/backups"),
         ...rights("get list watch", "velero.io/deletebackuprequests"),
         ...rights("get list watch", "velero.io/backupstoragelocations"),
         ...rights("get list watch", "core/persistentvolumeclaims"),
@@ -119,6 +119,12 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
         ...rights("get list watch create patch delete", "coordination.k8s.io/leases"),
       ].toSorted(),
     );
+  });
+
+  test("the controller creates no Backup, not even by dry run, where nothing is to be probed", async () => {
+    const values = { controller: { canary: { enabled: false } } };
+    const granted = rightsOf(only(await render(helm, { values }), "ClusterRole", CONTROLLER));
+    assert.ok(!granted.includes("create velero.io/backups"));
   });
 
   test("no preset grants a wildcard", async () => {

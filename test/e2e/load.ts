@@ -21,7 +21,7 @@ export interface Load {
   /** What has come of it so far. */
   result(): LoadResult;
   /** Sends no more and resolves when everything is answered. */
-  stop(): Promise<LoadResult>;
+  stop(): Promise<void>;
 }
 
 /** A breath between two requests of a sender, so that the load leaves the machine to those it is put on. */
@@ -58,7 +58,6 @@ export function startLoad(api: Pick<Api, "create">, { senders }: { readonly send
     async stop() {
       stopping.abort();
       await Promise.all(ended);
-      return { ...seen };
     },
   };
 }

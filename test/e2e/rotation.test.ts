@@ -48,15 +48,19 @@ describe("certificates that rotate", { skip, timeout: 600_000 }, () => {
     const signers = new Set<string>();
     const begun = performance.now();
     const load = startLoad(api, { senders: 4 });
-    await eventually(
-      "rotated",
-      async () => {
-        signers.add((await trusted())[0] ?? "");
-        assert.ok(signers.size > ROTATIONS, `${signers.size} CAs so far`);
-      },
-      400_000,
-    );
-    const { sent, failed, unmutated, longestMs } = await load.stop();
+    try {
+      await eventually(
+        "rotated",
+        async () => {
+          signers.add((await trusted())[0] ?? "");
+          assert.ok(signers.size > ROTATIONS, `${signers.size} CAs so far`);
+        },
+        400_000,
+      );
+    } finally {
+      await load.stop();
+    }
+    const { sent, failed, unmutated, longestMs } = load.result();
     const seconds = Math.round((performance.now() - begun) / 1000);
     t.diagnostic(
       `${signers.size - 1} rotations in ${seconds} s, ${sent} requests, the longest ${Math.round(longestMs)} ms`,

@@ -43,6 +43,7 @@
 - --probe-port={{ .Values.controller.probePort }}
 - --signing-key-secret={{ include "snapshot-retainer.signingKeySecretName" . }}
 - --lease={{ include "snapshot-retainer.leaseName" . }}
+- --canary-every={{ ternary .Values.controller.canary.every "off" .Values.controller.canary.enabled }}
 - --log-level={{ .Values.logLevel }}
 {{- with .Values.controller.extraArgs }}
 {{ toYaml . }}
