@@ -7,6 +7,8 @@ export interface LoopOptions {
   /** Looks at the world as it is and brings it one step nearer to what it should be; throws what is in the way. */
   readonly step: () => Promise<void>;
   readonly pollMs: number;
+  /** The pause between two steps; a second where left out. */
+  readonly breathMs?: number;
   readonly subject: string;
   readonly log: CertificateLog;
   readonly signal: AbortSignal;
@@ -35,7 +37,14 @@ const LONGEST_RETRY_MS = 30_000;
  * Runs a step now, after every ring, and at least once in `pollMs`, until the signal aborts. What a step throws is
  * logged once as long as it stays the same, and the step is tried again.
  */
-export function startLevelLoop({ step, pollMs, subject, log, signal }: LoopOptions): LevelLoop {
+export function startLevelLoop({
+  step,
+  pollMs,
+  breathMs = BREATH_MS,
+  subject,
+  log,
+  signal,
+}: LoopOptions): LevelLoop {
   let bell = Promise.withResolvers<void>();
   let problem: string | undefined;
   let retryMs = 0;
@@ -59,7 +68,7 @@ export function startLevelLoop({ step, pollMs, subject, log, signal }: LoopOptio
     while (!signal.aborted) {
       bell = Promise.withResolvers<void>();
       await tryStep();
-      await pause(BREATH_MS, signal);
+      await pause(breathMs, signal);
       await pauseUntil(bell.promise, problem === undefined ? pollMs : Math.min(retryMs, pollMs), signal);
     }
   }

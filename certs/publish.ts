@@ -9,18 +9,6 @@ export interface ConfigurationRef {
   readonly name: string;
 }
 
-/** What a configuration held when it was last read: the caBundle of each webhook in PEM, undefined where there is none. */
-export type PublishedBundles = readonly (string | undefined)[];
-
-/** What to publish, and where. */
-export interface Publication {
-  readonly rest: Rest;
-  readonly ref: ConfigurationRef;
-  readonly bundle: string;
-  /** Told what the configuration holds, whenever it is known, also when writing fails then; undefined when absent. */
-  readonly onRead: (found: PublishedBundles | undefined) => void;
-}
-
 /** Where the API server keeps each kind. */
 export const COLLECTIONS: Readonly<Record<ConfigurationRef["kind"], string>> = {
   MutatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
@@ -29,23 +17,6 @@ export const COLLECTIONS: Readonly<Record<ConfigurationRef["kind"], string>> = {
 
 /** The field manager under which the API server records that caBundle, and nothing but caBundle, is ours. */
 export const FIELD_MANAGER = "snapshot-retainer-certs";
-
-/**
- * How often a write may be outrun, by another replica that publishes the same as a rule. Five replicas starting at once
- * need two for each of the two writes; what is still being changed after eight is left to the next look.
- */
-const MAX_ROUNDS = 8;
-
-/** Publishing failed; the message says what to do, the status is the API server's, where it answered. */
-class PublishFailed extends Error {
-  override readonly name = "PublishFailed";
-  readonly status: number | undefined;
-
-  constructor(message: string, cause: unknown) {
-    super(message, { cause });
-    this.status = statusOf(cause);
-  }
-}
 
 /** The fields of a webhook configuration that publishing looks at; both kinds have them. */
 const Configuration = z.object({
@@ -65,7 +36,8 @@ const Configuration = z.object({
     .array(z.object({ name: z.string(), clientConfig: z.object({ caBundle: z.string().optional() }) }))
     .nullish(),
 });
-type Configuration = z.infer<typeof Configuration>;
+/** A webhook configuration, as far as it is read here. */
+export type Configuration = z.infer<typeof Configuration>;
 
 /** One write: server-side apply, or the patch that narrows what it has made ours. */
 interface Write {
@@ -74,25 +46,37 @@ interface Write {
   readonly body: unknown;
 }
 
+/** Reads a configuration; undefined when it is absent. Throws an Error with a remedy when the API server refuses. */
+export async function readConfiguration(
+  rest: Rest,
+  ref: ConfigurationRef,
+): Promise<Configuration | undefined> {
+  const found = await call(ref, "read", () => rest.get(`${COLLECTIONS[ref.kind]}/${ref.name}`));
+  return found === undefined ? undefined : Configuration.parse(found);
+}
+
+/** What became of a write; `outrun`: somebody changed the configuration since it was read, so look again. */
+export type WriteResult = "right" | "written" | "outrun";
+
 /**
- * Makes every webhook of a configuration carry the bundle, writing only when one does not; says whether it wrote. Leaves
- * an absent configuration absent. Throws an Error with a remedy when the API server refuses.
+ * Makes the next write that lets every webhook of a configuration carry the bundle, and none when all is right. Throws an
+ * Error with a remedy when the API server refuses.
  */
-export async function publishBundle({ rest, ref, bundle, onRead }: Publication): Promise<boolean> {
-  let written = false;
-  for (let round = 1; ; round++) {
-    const found = await call(ref, "read", () => readConfiguration(rest, ref));
-    onRead(found === undefined ? undefined : bundlesOf(found));
-    const write = found === undefined ? undefined : nextWrite(ref, found, bundle);
-    if (write === undefined) return written;
-    if (round > MAX_ROUNDS) throw new Error(`${ref.kind} "${ref.name}" keeps being changed meanwhile`);
-    try {
-      const path = `${COLLECTIONS[ref.kind]}/${ref.name}?${write.query}`;
-      await call(ref, "write caBundle into", () => rest.call("PATCH", path, write));
-      written = true;
-    } catch (error) {
-      if (!(error instanceof PublishFailed) || error.status !== 409 || round === MAX_ROUNDS) throw error;
-    }
+export async function writeNext(
+  rest: Rest,
+  { ref, found, bundle }: { ref: ConfigurationRef; found: Configuration; bundle: string },
+): Promise<WriteResult> {
+  const write = nextWrite(ref, found, bundle);
+  if (write === undefined) return "right";
+  try {
+    const path = `${COLLECTIONS[ref.kind]}/${ref.name}?${write.query}`;
+    await call(ref, "write caBundle into", () => rest.call("PATCH", path, write));
+    return "written";
+  } catch (error) {
+    const status = error instanceof Error ? statusOf(error.cause) : undefined;
+    // 409: changed since it was read. 404: deleted since.
+    if (status === 409 || status === 404) return "outrun";
+    throw error;
   }
 }
 
@@ -128,18 +112,11 @@ export function nextWrite(ref: ConfigurationRef, found: Configuration, bundle: s
       };
 }
 
-function bundlesOf({ webhooks }: Configuration): PublishedBundles {
+/** Gives the caBundle of each webhook in PEM, undefined where there is none. */
+export function bundlesOf({ webhooks }: Configuration): (string | undefined)[] {
   return (webhooks ?? []).map(({ clientConfig: { caBundle } }) =>
     caBundle === undefined ? undefined : Buffer.from(caBundle, "base64").toString(),
   );
-}
-
-async function readConfiguration(
-  rest: Rest,
-  { kind, name }: ConfigurationRef,
-): Promise<Configuration | undefined> {
-  const found = await rest.get(`${COLLECTIONS[kind]}/${name}`);
-  return found === undefined ? undefined : Configuration.parse(found);
 }
 
 async function call<T>(ref: ConfigurationRef, action: string, request: () => Promise<T>): Promise<T> {
@@ -147,7 +124,7 @@ async function call<T>(ref: ConfigurationRef, action: string, request: () => Pro
     return await request();
   } catch (cause) {
     const reason = `${describeFailure(cause)}; ${remedy(cause)}`;
-    throw new PublishFailed(`cannot ${action} ${ref.kind} "${ref.name}": ${reason}`, cause);
+    throw new Error(`cannot ${action} ${ref.kind} "${ref.name}": ${reason}`, { cause });
   }
 }
 
@@ -155,9 +132,6 @@ function remedy(cause: unknown): string {
   switch (statusOf(cause)) {
     case 403:
       return "grant the ServiceAccount get, list, watch and patch on it, as the chart's ClusterRole does";
-    case 404:
-    case 409:
-      return "it keeps being changed meanwhile; it will be tried again";
     case undefined:
       return "the API server cannot be reached: check the network and its health";
     default:

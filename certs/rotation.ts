@@ -1,208 +1,194 @@
-import {
-  inspectCertificate,
-  isKeyOf,
-  isTrustedBy,
-  splitCertificates,
-  type CertificateFacts,
-} from "./inspect.ts";
-import { missingNames } from "./names.ts";
-import { isDueForRenewal, isExpired, isNotYetValid } from "./validity.ts";
+import { casOf, isServable, nextCaOf, type Ca, type Held } from "./bundle.ts";
+import { missingConfirmations, type Published, type Replica } from "./confirmation.ts";
+import { inspectCertificate, isTrustedBy, type CertificateFacts } from "./inspect.ts";
+import type { Pace } from "./pace.ts";
+import { servingProblem, signerProblem, type Problem } from "./rotation-problems.ts";
+import { isDueForRenewal, issuedAt } from "./validity.ts";
 
-/** What the Secret holds, each in PEM. `caCert` is a bundle: the CA that `caKey` belongs to, then older ones. */
-export interface Held {
-  readonly caCert?: string | undefined;
-  readonly caKey?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
-
-/** Everything the decision rests on. A rotation in two phases adds what each replica serves and what is published. */
+/** Everything the decision rests on. */
 export interface Situation {
+  /** What the Secret holds; undefined where there is none. */
   readonly held: Held | undefined;
+  /** What this replica serves from its memory. */
+  readonly serving: Held | undefined;
   readonly names: readonly string[];
+  readonly published: Published;
+  /** The live replicas, this one among them. */
+  readonly replicas: readonly Replica[];
+  readonly pace: Pace;
+  /** How long the Secret has trusted exactly these CAs. */
+  readonly phaseMs: number;
+  /** How long all that is published and said has been exactly this. */
+  readonly steadyMs: number;
   readonly now: Date;
 }
 
-/** Why something must be done. */
-type RotationReason =
-  | "SecretAbsent"
-  | "CaUnreadable"
-  | "CaNotRsa"
-  | "CaKeyMismatch"
-  | "CaExpired"
-  | "CaNotYetValid"
-  | "CaExpiring"
-  | "ServingUnreadable"
-  | "ServingKeyMismatch"
-  | "ServingExpired"
-  | "ServingNotYetValid"
-  | "ServingUntrusted"
-  | "ServingLacksName"
-  | "ServingExpiring";
-
 /**
- * What must be done next. `createAll` begins anew; `renewCa` puts a new CA before the old ones, which stay trusted;
- * `reissueServing` signs a new serving certificate for `names` with the first CA.
+ * What must be done next.
+ *
+ * `createAll` begins anew, `restore` puts back what this replica still serves, `addCa` adds a CA that shall sign next,
+ * `switchCa` lets it sign (`late` have not confirmed it), `reissueServing` signs a new serving certificate for `names`,
+ * `dropCas` keeps no more than the CAs in `keep`. `wait` writes nothing, for want of `replicas`.
  */
 export type Decision =
   | { readonly kind: "nothing" }
-  | {
-      readonly kind: "createAll" | "renewCa" | "reissueServing";
-      readonly reason: RotationReason;
-      readonly message: string;
-      readonly names: readonly string[];
-    };
+  | ({ readonly kind: "wait"; readonly replicas: readonly string[] } & Problem)
+  | Action;
+
+/** A decision to write. */
+export type Action =
+  | ({ readonly kind: "createAll" | "restore" | "addCa" } & Problem)
+  | ({ readonly kind: "switchCa"; readonly late: readonly string[] } & Problem)
+  | ({ readonly kind: "reissueServing"; readonly names: readonly string[] } & Problem)
+  | ({ readonly kind: "dropCas"; readonly keep: readonly string[] } & Problem);
 
 interface Facts extends Situation {
   readonly held: Held;
-  readonly ca: CertificateFacts | undefined;
-  readonly serving: CertificateFacts | undefined;
+  readonly ca: CertificateFacts;
+  readonly serving: Held | undefined;
+  readonly next: Ca | undefined;
+  /** CAs that neither sign nor shall sign next. */
+  readonly old: readonly Ca[];
 }
 
-type Action = Exclude<Decision, { kind: "nothing" }>;
+type Check = (facts: Facts) => Decision | undefined;
 
-/** A check leaves the names out where they are the wanted ones. */
-type Check = (facts: Facts) => (Omit<Action, "names"> & Partial<Pick<Action, "names">>) | undefined;
+/**
+ * In order. A CA that is ready to sign comes first, since it cures whatever ails the one before it; a CA that is only due
+ * comes last, when nothing of an earlier rotation is left.
+ */
+const CHECKS: readonly Check[] = [nextReady, signerUnusable, servingUnsound, oldUnused, caExpiring, waiting];
 
-/** In order: a serving certificate is only worth a look once the CA it hangs on is sound. */
-const CHECKS: readonly Check[] = [
-  caUnreadable,
-  caKeyMismatch,
-  caOutOfDate,
-  caExpiring,
-  servingUnreadable,
-  servingOutOfDate,
-  servingUntrusted,
-  servingLacksName,
-  servingExpiring,
-];
-
-/** Decides the one next thing to do; deciding again on its result ends in `nothing`. */
+/** Decides the one next thing to do; deciding again on its result ends in `nothing` or `wait`. */
 export function decideRotation(situation: Situation): Decision {
-  const { held, names } = situation;
-  if (held === undefined) {
-    return { kind: "createAll", reason: "SecretAbsent", message: "the Secret does not exist yet", names };
-  }
-  const facts = {
-    ...situation,
-    held,
-    ca: inspectCertificate(held.caCert),
-    serving: inspectCertificate(held.cert),
-  };
+  const { held, now } = situation;
+  const ca = inspectCertificate(held?.caCert);
+  if (held === undefined || ca?.isCa !== true) return begin(situation);
+  const next = nextCaOf(held, now);
+  const others = [ca.fingerprint, next?.facts.fingerprint];
+  const old = casOf(held.caCert, now).filter(({ facts }) => !others.includes(facts.fingerprint));
+  const facts = { ...situation, held, ca, next, old };
   for (const check of CHECKS) {
     const decision = check(facts);
-    if (decision !== undefined) return { names, ...decision };
+    if (decision !== undefined) return decision;
   }
   return { kind: "nothing" };
 }
 
-/** Says whether what the Secret holds can be served at this time, be it due for renewal or not. */
-export function isServable(held: Held | undefined, now: Date): boolean {
-  if (held?.cert === undefined || !isKeyOf(held.cert, held.key)) return false;
-  return isTrustedBy(held.cert, held.caCert, now);
-}
-
-/** Gives the CAs that clients shall trust: each readable CA of the Secret that has not expired, once, the first first. */
-export function bundleOf(held: Held | undefined, now: Date): string {
-  const bundle = new Map<string, string>();
-  for (const pem of splitCertificates(held?.caCert)) {
-    const facts = inspectCertificate(pem);
-    if (facts?.isCa === true && !isExpired(facts, now)) bundle.set(facts.fingerprint, pem);
-  }
-  return [...bundle.values()].join("");
-}
-
-function caUnreadable({ ca, held }: Facts): ReturnType<Check> {
-  if (ca?.isCa !== true) {
-    const found = held.caCert === undefined ? "has no ca.crt" : "holds a ca.crt that is not a CA certificate";
-    return { kind: "createAll", reason: "CaUnreadable", message: `the Secret ${found}` };
-  }
-  // node-forge, which encodes what we issue, knows RSA only.
-  if (ca.keyType !== "rsa") {
-    const message = `the CA in the Secret has a key of type ${ca.keyType}, and only RSA can be issued from`;
-    return { kind: "renewCa", reason: "CaNotRsa", message };
-  }
-  return undefined;
-}
-
-function caKeyMismatch({ held }: Facts): ReturnType<Check> {
-  if (isKeyOf(held.caCert, held.caKey)) return undefined;
-  const found =
-    held.caKey === undefined ? "has no ca.key" : "holds a ca.key that does not belong to its ca.crt";
-  return { kind: "renewCa", reason: "CaKeyMismatch", message: `the Secret ${found}` };
-}
-
-function caOutOfDate({ ca, now }: Facts): ReturnType<Check> {
-  if (ca === undefined) return undefined;
-  if (isExpired(ca, now)) {
-    const message = `the CA expired at ${ca.notAfter.toISOString()}`;
-    return { kind: "renewCa", reason: "CaExpired", message };
-  }
-  if (isNotYetValid(ca, now)) {
-    const message = `the CA is valid from ${ca.notBefore.toISOString()} only: the clock that issued it was ahead`;
-    return { kind: "renewCa", reason: "CaNotYetValid", message };
-  }
-  return undefined;
-}
-
-function caExpiring({ ca, now }: Facts): ReturnType<Check> {
-  if (ca === undefined || !isDueForRenewal(ca, now)) return undefined;
-  const message = `two thirds of the CA's life have passed; it expires at ${ca.notAfter.toISOString()}`;
-  return { kind: "renewCa", reason: "CaExpiring", message };
-}
-
-function servingUnreadable({ serving, held }: Facts): ReturnType<Check> {
-  if (serving === undefined) {
-    const found = held.cert === undefined ? "has no tls.crt" : "holds a tls.crt that is not a certificate";
-    return { kind: "reissueServing", reason: "ServingUnreadable", message: `the Secret ${found}` };
-  }
-  if (isKeyOf(held.cert, held.key)) return undefined;
-  const found =
-    held.key === undefined ? "has no tls.key" : "holds a tls.key that does not belong to its tls.crt";
-  return { kind: "reissueServing", reason: "ServingKeyMismatch", message: `the Secret ${found}` };
-}
-
-function servingOutOfDate({ serving, now }: Facts): ReturnType<Check> {
-  if (serving === undefined) return undefined;
-  if (isExpired(serving, now)) {
-    const message = `the serving certificate expired at ${serving.notAfter.toISOString()}`;
-    return { kind: "reissueServing", reason: "ServingExpired", message };
-  }
-  if (isNotYetValid(serving, now)) {
-    const from = serving.notBefore.toISOString();
-    const message = `the serving certificate is valid from ${from} only: the clock that issued it was ahead`;
-    return { kind: "reissueServing", reason: "ServingNotYetValid", message };
-  }
-  return undefined;
-}
-
-/** Any CA of the bundle will do: after a renewal the old CA's serving certificate is served until its own time comes. */
-function servingUntrusted({ held, now }: Facts): ReturnType<Check> {
-  if (held.cert !== undefined && isTrustedBy(held.cert, held.caCert, now)) return undefined;
-  const message = "no CA in the Secret's ca.crt signed the serving certificate";
-  return { kind: "reissueServing", reason: "ServingUntrusted", message };
+/**
+ * Without a CA in the Secret. Whoever still serves a certificate that is trusted puts it back, and a rotation follows, so that
+ * no call fails; only where nobody does is there nothing to lose.
+ */
+function begin({ held, serving, replicas, phaseMs, pace, now }: Situation): Decision {
+  const found = held?.caCert === undefined ? "has no ca.crt" : "holds a ca.crt that is not a CA certificate";
+  const problem: Problem =
+    held === undefined
+      ? { reason: "SecretAbsent", message: "the Secret does not exist" }
+      : { reason: "CaUnreadable", message: `the Secret ${found}` };
+  if (isServable(serving, now)) return { kind: "restore", ...problem };
+  const others = replicas
+    .filter(({ certificate }) => certificate !== undefined)
+    .map(({ identity }) => identity);
+  if (others.length === 0 || phaseMs >= pace.confirmWithinMs) return { kind: "createAll", ...problem };
+  const message = `${problem.message}; ${others.join(", ")} still has a certificate and will put it back`;
+  return { kind: "wait", replicas: others, reason: problem.reason, message };
 }
 
 /**
- * Names that are no longer wanted stay until the next renewal, and are even issued for again: while an upgrade runs, the
- * old replicas want the old names and the new ones the new, and neither must undo the other's work.
+ * | what is held can be served | all webhooks carry it | all replicas confirm | then                             |
+ * | -------------------------- | --------------------- | -------------------- | -------------------------------- |
+ * | no                         | any                   | any                  | switch: there is nothing to lose |
+ * | yes                        | no                    | any                  | wait                             |
+ * | yes                        | yes                   | yes                  | switch, once that has settled    |
+ * | yes                        | yes                   | no                   | wait; switch after the deadline  |
  */
-function servingLacksName({ serving, names }: Facts): ReturnType<Check> {
-  if (serving === undefined) return undefined;
-  const lacking = missingNames(names, serving.names);
-  if (lacking.length === 0) return undefined;
-  const message = `the serving certificate is for ${serving.names.join(", ")} and not for ${lacking.join(", ")}`;
+function nextReady(facts: Facts): Decision | undefined {
+  const { next, held, steadyMs, phaseMs, pace, now } = facts;
+  if (next === undefined) return undefined;
+  if (!isServable(held, now)) {
+    const message = "nothing that is held can be served, so there is nobody to wait for";
+    return { kind: "switchCa", late: [], reason: "NothingServable", message };
+  }
+  const { unpublished, replicas } = missingConfirmations(next.facts.fingerprint, facts);
+  if (unpublished) return undefined;
+  if (replicas.length === 0 && steadyMs >= pace.settleMs) {
+    const message = "every webhook and every replica trusts the next CA";
+    return { kind: "switchCa", late: [], reason: "NextCaConfirmed", message };
+  }
+  if (replicas.length > 0 && phaseMs >= pace.confirmWithinMs) {
+    const message = `${replicas.join(", ")} did not confirm the next CA within ${String(pace.confirmWithinMs / 1000)} s`;
+    return { kind: "switchCa", late: replicas, reason: "ConfirmationLate", message };
+  }
+  return undefined;
+}
+
+function signerUnusable({ held, ca, next, now }: Facts): Decision | undefined {
+  const problem = next === undefined ? signerProblem(held, ca, now) : undefined;
+  return problem && { kind: "addCa", ...problem };
+}
+
+/** A CA that cannot sign has no say here: the next one will sign for everything that is wanted. */
+function servingUnsound({ held, ca, names, now }: Facts): Decision | undefined {
+  if (signerProblem(held, ca, now) !== undefined) return undefined;
+  const problem = servingProblem(held, names, now);
+  return problem && { kind: "reissueServing", ...problem };
+}
+
+/** An old CA goes when nothing that it signed is held or served any more, by whoever is alive. */
+function oldUnused({
+  held,
+  ca,
+  next,
+  old,
+  replicas,
+  steadyMs,
+  phaseMs,
+  pace,
+  now,
+}: Facts): Decision | undefined {
+  if (steadyMs < pace.settleMs || phaseMs < pace.keepOldMs) return undefined;
+  const unused = old.filter(({ pem, facts: { fingerprint } }) => {
+    const isHeld = held.cert !== undefined && isTrustedBy(held.cert, pem, now);
+    return !isHeld && replicas.every((replica) => replica.ca !== fingerprint);
+  });
+  if (unused.length === 0) return undefined;
+  const kept = old.filter((other) => !unused.includes(other)).map(({ facts }) => facts.fingerprint);
+  const keep = [ca.fingerprint, ...kept, ...(next === undefined ? [] : [next.facts.fingerprint])];
+  const subjects = unused.map(({ facts }) => facts.subject).join(", ");
   return {
-    kind: "reissueServing",
-    reason: "ServingLacksName",
-    message,
-    names: [...serving.names, ...lacking],
+    kind: "dropCas",
+    keep,
+    reason: "OldCaUnused",
+    message: `nobody serves under ${subjects} any more`,
   };
 }
 
-function servingExpiring({ serving, now }: Facts): ReturnType<Check> {
-  if (serving === undefined || !isDueForRenewal(serving, now)) return undefined;
-  const expiry = serving.notAfter.toISOString();
-  const message = `two thirds of the serving certificate's life have passed; it expires at ${expiry}`;
-  return { kind: "reissueServing", reason: "ServingExpiring", message };
+function caExpiring({ ca, next, old, pace, now }: Facts): Decision | undefined {
+  if (next !== undefined || old.length > 0) return undefined;
+  const every = pace.rotateEveryMs;
+  if (every !== undefined && now.getTime() >= issuedAt(ca).getTime() + every) {
+    const message = `the CA is renewed every ${String(every / 1000)} s`;
+    return { kind: "addCa", reason: "CaExpiring", message };
+  }
+  if (!isDueForRenewal(ca, now)) return undefined;
+  const message = `two thirds of the CA's life have passed; it expires at ${ca.notAfter.toISOString()}`;
+  return { kind: "addCa", reason: "CaExpiring", message };
+}
+
+function waiting(facts: Facts): Decision | undefined {
+  const { next, old, replicas } = facts;
+  if (next !== undefined) {
+    const { unpublished, replicas: missing } = missingConfirmations(next.facts.fingerprint, facts);
+    const message = unpublished
+      ? "the next CA signs once every webhook carries it"
+      : `the next CA signs once every replica has confirmed it; missing: ${missing.join(", ") || "none"}`;
+    return { kind: "wait", replicas: missing, reason: "NextCaUnconfirmed", message };
+  }
+  if (old.length === 0) return undefined;
+  const fingerprints = old.map(({ facts: { fingerprint } }) => fingerprint);
+  const late = replicas
+    .filter(({ ca }) => ca !== undefined && fingerprints.includes(ca))
+    .map(({ identity }) => identity);
+  const message = `an old CA stays trusted; replicas that serve under it: ${late.join(", ") || "none"}`;
+  return { kind: "wait", replicas: late, reason: "OldCaInUse", message };
 }

@@ -9,12 +9,16 @@ export type SecretData = Readonly<Record<string, Buffer>>;
 const Secret = z.looseObject({ data: z.record(z.string(), z.string()).nullish() });
 type Secret = z.infer<typeof Secret>;
 
-/** Which Secret, and what to make of it. */
-export interface SecretTarget {
+/** Which Secret. */
+export interface SecretRef {
   readonly rest: Rest;
   readonly namespace: string;
   readonly name: string;
   readonly type: "kubernetes.io/tls" | "Opaque";
+}
+
+/** Which Secret, and what to make of it. */
+export interface SecretTarget extends SecretRef {
   /**
    * Gives the data that shall be written over the data found (undefined: the Secret does not exist), and undefined when
    * that is right as it is. It is asked again after every write and after every lost race.
@@ -34,18 +38,33 @@ const MAX_ROUNDS = 10;
  */
 export async function settleSecret(target: SecretTarget): Promise<SecretData> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const found = await read(target);
-    const data = found === undefined ? undefined : decode(found);
-    const wanted = await target.change(data);
-    if (wanted === undefined) return data ?? {};
-    await (found === undefined ? create(target, wanted) : replace(target, found, wanted));
+    const secret = await readSecret(target);
+    const wanted = await target.change(secret.data);
+    if (wanted === undefined) return secret.data ?? {};
+    await secret.write(wanted);
   }
   throw new Error(
     `Secret ${title(target)} changed ${String(MAX_ROUNDS)} times while it was being written; is another controller writing it?`,
   );
 }
 
-async function read(target: SecretTarget): Promise<Secret | undefined> {
+/** A Secret as it was read: its data, undefined where there is none, and how to write over just that. */
+export interface ReadSecret {
+  readonly data: SecretData | undefined;
+  /** Creates or updates it; does nothing where somebody else was faster. */
+  write(data: SecretData): Promise<void>;
+}
+
+/** Reads a Secret. Reading and writing throw an Error with a remedy when the API server refuses. */
+export async function readSecret(ref: SecretRef): Promise<ReadSecret> {
+  const found = await read(ref);
+  return {
+    data: found === undefined ? undefined : decode(found),
+    write: async (data) => (found === undefined ? create(ref, data) : replace(ref, found, data)),
+  };
+}
+
+async function read(target: SecretRef): Promise<Secret | undefined> {
   try {
     const found = await target.rest.get(pathOf(target));
     return found === undefined ? undefined : Secret.parse(found);
@@ -54,7 +73,7 @@ async function read(target: SecretTarget): Promise<Secret | undefined> {
   }
 }
 
-async function create(target: SecretTarget, data: SecretData): Promise<void> {
+async function create(target: SecretRef, data: SecretData): Promise<void> {
   const { rest, namespace, name, type } = target;
   const metadata = { namespace, name, labels: { "app.kubernetes.io/managed-by": "snapshot-retainer" } };
   try {
@@ -66,7 +85,7 @@ async function create(target: SecretTarget, data: SecretData): Promise<void> {
   }
 }
 
-async function replace(target: SecretTarget, found: Secret, data: SecretData): Promise<void> {
+async function replace(target: SecretRef, found: Secret, data: SecretData): Promise<void> {
   // What was found goes back whole: others' keys and labels stay, and its resourceVersion makes the API server refuse
   // the write when somebody else was faster.
   const body = { ...found, data: { ...found.data, ...encode(data) } };
@@ -79,7 +98,7 @@ async function replace(target: SecretTarget, found: Secret, data: SecretData): P
   }
 }
 
-function explain(target: SecretTarget, verb: "read" | "create" | "update", cause: unknown): Error {
+function explain(target: SecretRef, verb: "read" | "create" | "update", cause: unknown): Error {
   return new Error(`cannot ${verb} Secret ${title(target)}: ${describeFailure(cause)}; ${remedy(cause)}`, {
     cause,
   });
@@ -100,15 +119,15 @@ function remedy(cause: unknown): string {
   }
 }
 
-function title({ namespace, name }: SecretTarget): string {
+function title({ namespace, name }: SecretRef): string {
   return `${namespace}/${name}`;
 }
 
-function collectionOf({ namespace }: SecretTarget): string {
+function collectionOf({ namespace }: SecretRef): string {
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`;
 }
 
-function pathOf(target: SecretTarget): string {
+function pathOf(target: SecretRef): string {
   return `${collectionOf(target)}/${encodeURIComponent(target.name)}`;
 }
 

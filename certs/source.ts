@@ -20,8 +20,24 @@ export interface CertificateSource {
   published(): boolean;
   /** Says in a sentence what is wrong, and undefined when nothing is. */
   problem(): string | undefined;
+  /** How the rotation stands; left out where somebody else rotates. */
+  readonly rotation?: () => RotationStatus;
   /** Ends all work; also ended by the signal the source was started with. */
   stop(): Promise<void>;
+}
+
+/** How a rotation stands, as this replica saw it last. */
+export interface RotationStatus {
+  /** When the CA that signs ends; undefined while there is none. */
+  readonly caNotAfter: Date | undefined;
+  /** When the certificate that the Secret holds was issued; undefined while there is none. */
+  readonly lastRenewal: Date | undefined;
+  /** Whether every webhook carries exactly the CAs of the Secret. */
+  readonly inSync: boolean;
+  /** How many live replicas have to confirm before it goes on. */
+  readonly waitingFor: number;
+  /** How many times it went on here without a replica that did not confirm in time. */
+  readonly forced: number;
 }
 
 /** The part of a logger that certificates need; pino's fits. */

@@ -4,19 +4,21 @@ import * as z from "zod";
 import { describeFailure } from "./failure.ts";
 import type { CertificateLog } from "./source.ts";
 
-/** One object to watch: the collection's path, and the object's name in it. */
+/** What to watch: one object or those with a label, in the collection of a path. */
 interface WatchTarget {
   readonly path: string;
-  readonly name: string;
+  readonly query: { readonly fieldSelector: string } | { readonly labelSelector: string };
+  /** What of an object is news; its version where left out. */
+  readonly newsOf?: (object: unknown) => string | undefined;
   readonly onChange: () => void;
   readonly log: CertificateLog;
   readonly signal: AbortSignal;
 }
 
-/** Calls `onChange` whenever the object is created, changed or deleted, until the signal aborts. Never rejects. */
+/** Calls `onChange` whenever an object is created, changed or deleted, until the signal aborts. Never rejects. */
 export type WatchObject = (target: WatchTarget) => Promise<void>;
 
-const Seen = z.object({ metadata: z.object({ resourceVersion: z.string() }) });
+const Seen = z.object({ metadata: z.object({ name: z.string(), resourceVersion: z.string() }) });
 
 /**
  * The pause before connecting again, doubled up to a minute while it fails. What happens in a pause is shown by the next
@@ -26,7 +28,7 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /**
- * Creates a watch on single objects. It is a hint to look, not a cache, hence client-node's Watch and not its informer,
+ * Creates a watch on few objects. It is a hint to look, not a cache, hence client-node's Watch and not its informer,
  * which keeps copies, stops at the first error, and from which a failure while reconnecting escapes as an unhandled
  * rejection that would end the process.
  */
@@ -34,21 +36,22 @@ export function createObjectWatch(kubeConfig: KubeConfig): WatchObject {
   const watch = new Watch(kubeConfig);
   return async function watchObject(target) {
     let pause = FIRST_PAUSE_MS;
-    let lastVersion: string | undefined;
-    function see(object: unknown): void {
+    const known = new Map<string, string>();
+    function see(phase: string, object: unknown): void {
       pause = FIRST_PAUSE_MS;
       const seen = Seen.safeParse(object);
-      const version = seen.success ? seen.data.metadata.resourceVersion : undefined;
-      // Each new connection begins with the object as it is, mostly an old acquaintance.
-      if (version !== undefined && version === lastVersion) return;
-      lastVersion = version;
+      const { name = "", resourceVersion } = seen.success ? seen.data.metadata : {};
+      const news = `${phase === "DELETED" ? phase : ""} ${target.newsOf?.(object) ?? resourceVersion ?? ""}`;
+      // Each new connection begins with the objects as they are, mostly old acquaintances.
+      if (seen.success && news === known.get(name)) return;
+      known.set(name, news);
       target.onChange();
     }
     while (!target.signal.aborted) {
       const failure = await watchOnce(watch, target, see);
       if (failure !== undefined && !isOver(target.signal)) {
         target.log.warn(
-          { path: target.path, name: target.name, reason: failure },
+          { path: target.path, ...target.query, reason: failure },
           "watch failed, trying again",
         );
       }
@@ -61,13 +64,12 @@ export function createObjectWatch(kubeConfig: KubeConfig): WatchObject {
 /** Watches until the connection ends; gives the reason when that was a failure. */
 async function watchOnce(
   watch: Watch,
-  { path, name, signal }: WatchTarget,
-  see: (object: unknown) => void,
+  { path, query, signal }: WatchTarget,
+  see: (phase: string, object: unknown) => void,
 ): Promise<string | undefined> {
   const { promise: ended, resolve } = Promise.withResolvers<unknown>();
   try {
-    const query = { fieldSelector: `metadata.name=${name}` };
-    const connection = await watch.watch(path, query, (_phase, object: unknown) => see(object), resolve);
+    const connection = await watch.watch(path, { ...query }, see, resolve);
     function hangUp(): void {
       connection.abort();
     }

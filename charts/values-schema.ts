@@ -105,6 +105,7 @@ const Account = section({ create: z.boolean(), name: ObjectName, annotations: Te
 
 const Certs = section({
   mode: z.enum(["self", "cert-manager", "external"]),
+  rotateEvery: z.string().regex(/^([0-9]+(d|h|m|s))*$/),
   secretName: ObjectName,
   caBundle: z.string().regex(/^[A-Za-z0-9+/]*=*$/),
   certManager: section({
@@ -127,6 +128,7 @@ const Metrics = section({
     labels: Texts,
     alertLabels: Texts,
     certificateExpiryDays: z.int().min(1),
+    caExpiryDays: z.int().min(1),
     extraRules: Things,
   }),
 });
@@ -148,7 +150,12 @@ export const Values = section({
   policy: RetentionPolicy.omit({ apiVersion: true, kind: true }),
   policyConfigMap: section({ create: z.boolean(), name: ObjectName }),
   webhook: section({ ...Registration, ...Server }),
-  controller: section({ enabled: z.boolean(), serviceAccount: Account, ...Pods }),
+  controller: section({
+    enabled: z.boolean(),
+    canary: section({ enabled: z.boolean(), every: Duration }),
+    serviceAccount: Account,
+    ...Pods,
+  }),
   certs: Certs,
   networkPolicy: section({
     enabled: z.boolean(),

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { KubeConfig } from "@kubernetes/client-node";
 import { LOG_LEVELS } from "./log.ts";
 import type { LogLevel } from "./log.ts";
+import { Duration } from "./policy/duration.ts";
 
 /** Flags of `snapshot-retainer webhook`, as the command line or the environment gave them. */
 export interface WebhookConfig {
@@ -19,6 +20,8 @@ export interface WebhookConfig {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly webhookConfiguration?: string;
+  /** In milliseconds. */
+  readonly rotateEvery?: number;
   readonly signingKeySecret: string;
   readonly originalsConfigmap: string;
   readonly controllerLease: string;
@@ -40,6 +43,22 @@ export function parsePort(text: string): number {
 /** Reads a time in seconds: a whole number from 0 to 600. */
 export function parseSeconds(text: string): number {
   return parseWhole(text, 0, 600);
+}
+
+/** Reads a duration of at least a second, such as "24h" or "90d"; gives milliseconds. */
+export function parseDuration(text: string): number {
+  const ms = Duration.safeParse(text).data ?? 0;
+  if (ms < 1_000) {
+    throw new InvalidArgumentError(
+      `found "${text}"; use a duration of a second or more, such as 24h or 30d.`,
+    );
+  }
+  return ms;
+}
+
+/** Reads a duration as above, or "off", which is 0. */
+export function parseDurationOrOff(text: string): number {
+  return text === "off" ? 0 : parseDuration(text);
 }
 
 /** Reads a log level. */

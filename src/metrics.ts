@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { CertificateSource } from "../certs/source.ts";
+import type { CertificateSource, RotationStatus } from "../certs/source.ts";
 
 /** Every metric of the webhook; docs/metrics.md lists them. Labels are bounded: never a name or a namespace. */
 export interface Metrics {
@@ -68,23 +68,74 @@ function stateMetrics(registry: Registry): Omit<Metrics, "registry" | "admission
   };
 }
 
+/** A gauge whose value is asked for at each scrape. */
+interface Asked {
+  readonly name: string;
+  readonly help: string;
+  readonly value: () => number;
+}
+
 function observeCertificate(registry: Registry, source: CertificateSource): void {
-  const expiry = new Gauge({
-    name: "snapshot_retainer_certificate_expiry_timestamp_seconds",
-    help: "When the certificate that is served expires, in seconds since 1970; 0 while there is none.",
-    registers: [],
-    collect() {
-      this.set((source.current()?.notAfter.getTime() ?? 0) / 1000);
+  const gauges = [...certificateGauges(source), ...(source.rotation ? rotationGauges(source.rotation) : [])];
+  for (const { name, help, value } of gauges) {
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers: [],
+        collect() {
+          this.set(value());
+        },
+      }),
+    );
+  }
+}
+
+function certificateGauges(source: CertificateSource): Asked[] {
+  return [
+    {
+      name: "snapshot_retainer_certificate_expiry_timestamp_seconds",
+      help: "When the certificate that is served expires, in seconds since 1970; 0 while there is none.",
+      value: () => secondsOf(source.current()?.notAfter),
     },
-  });
-  const published = new Gauge({
-    name: "snapshot_retainer_certificate_published",
-    help: "1 when the API server is told to trust the certificate that is served.",
-    registers: [],
-    collect() {
-      this.set(source.published() ? 1 : 0);
+    {
+      name: "snapshot_retainer_certificate_published",
+      help: "1 when the API server is told to trust the certificate that is served.",
+      value: () => (source.published() ? 1 : 0),
     },
-  });
-  registry.registerMetric(expiry);
-  registry.registerMetric(published);
+  ];
+}
+
+function rotationGauges(rotation: () => RotationStatus): Asked[] {
+  return [
+    {
+      name: "snapshot_retainer_certificate_renewal_timestamp_seconds",
+      help: "When our own certificate was last renewed, in seconds since 1970; 0 while there is none.",
+      value: () => secondsOf(rotation().lastRenewal),
+    },
+    {
+      name: "snapshot_retainer_ca_expiry_timestamp_seconds",
+      help: "When our own CA expires, in seconds since 1970; 0 while there is none.",
+      value: () => secondsOf(rotation().caNotAfter),
+    },
+    {
+      name: "snapshot_retainer_ca_bundle_in_sync",
+      help: "1 when every webhook of our configurations carries exactly the CAs of our Secret.",
+      value: () => (rotation().inSync ? 1 : 0),
+    },
+    {
+      name: "snapshot_retainer_ca_unconfirmed_replicas",
+      help: "Live replicas that a rotation waits for: until they have seen the next CA published, or no longer serve under an old one.",
+      value: () => rotation().waitingFor,
+    },
+    {
+      name: "snapshot_retainer_ca_forced_rotations",
+      help: "Rotations that this replica took on without a replica that did not confirm in time, since its start.",
+      value: () => rotation().forced,
+    },
+  ];
+}
+
+function secondsOf(date: Date | undefined): number {
+  return (date?.getTime() ?? 0) / 1000;
 }

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { parseLogLevel, parsePort } from "../config.ts";
+import { parseDurationOrOff, parseLogLevel, parsePort } from "../config.ts";
 import { signalOfTermination } from "../shutdown.ts";
 import { runController } from "./controller.ts";
 import type { ControllerConfig } from "./controller.ts";
@@ -17,6 +17,9 @@ export function controllerCommand(): Command {
   });
 }
 
+/** Often enough to be heard of within the quarter of an hour in which an alert looks, and next to no load. */
+const CANARY_EVERY_MS = 5 * 60_000;
+
 function flags(): Option[] {
   return [
     new Option("--kubeconfig <file>", "kubeconfig to use; the Pod's own account where left out"),
@@ -33,6 +36,12 @@ function flags(): Option[] {
     new Option("--lease <name>", "Lease that the replicas elect their leader by").default(
       "snapshot-retainer-controller",
     ),
+    new Option(
+      "--canary-every <duration>",
+      "how often the leader tries by a dry run that admission works; off: never",
+    )
+      .default(CANARY_EVERY_MS, "5m")
+      .argParser(parseDurationOrOff),
     new Option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent")
       .default("info")
       .argParser(parseLogLevel),

@@ -8,11 +8,14 @@ import { loadKubeConfig } from "../config.ts";
 import type { WebhookConfig } from "../config.ts";
 import { createRecorder } from "../controller/apply-record.ts";
 import { keptDocument } from "../controller/believed.ts";
+import { createCanaryReport } from "../controller/canary-report.ts";
+import { runCanary } from "../controller/canary.ts";
 import { startCaches, unsyncedCaches } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
 import { startLeader } from "../controller/leader.ts";
 import type { Leader } from "../controller/leader.ts";
 import { createControllerMetrics } from "../controller/metrics.ts";
+import type { ControllerMetrics } from "../controller/metrics.ts";
 import { createReport } from "../controller/report.ts";
 import { createRestoreObjects } from "../controller/restore-objects.ts";
 import { createRestoreReport } from "../controller/restore-report.ts";
@@ -45,6 +48,8 @@ export interface ControllerConfig extends Pick<
 > {
   /** Name of the Lease that the replicas elect their leader by. */
   readonly lease: string;
+  /** Milliseconds between two probes of admission; 0: there are none. */
+  readonly canaryEvery: number;
 }
 
 /** What the parts of the controller share. */
@@ -150,10 +155,31 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     run: async () =>
       elect(parts, stop, async (term) => {
         leader = startLeader(term, options);
-        await leader.ended;
+        const over = AbortSignal.any([term.signal, stop]);
+        await Promise.all([leader.ended, probeAdmission(parts, { policy, metrics, signal: over })]);
         leader = undefined;
       }),
   };
+}
+
+async function probeAdmission(
+  { config, rest, log, events }: Parts,
+  {
+    policy,
+    metrics,
+    signal,
+  }: {
+    readonly policy: RunningPolicy;
+    readonly metrics: ControllerMetrics;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  if (config.canaryEvery === 0) return;
+  const { namespace, policyConfigmap: name } = config;
+  const path = `/api/v1/namespaces/${namespace}/configmaps/${name}`;
+  const subject = { apiVersion: "v1", kind: "ConfigMap", namespace, name, path };
+  const onResult = createCanaryReport({ metrics, events, subject, log, now: Date.now });
+  await runCanary({ rest, everyMs: config.canaryEvery, policy: () => policy.current(), onResult, signal });
 }
 
 async function elect(

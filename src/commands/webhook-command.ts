@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { parseLogLevel, parsePort, parseSeconds } from "../config.ts";
+import { parseDuration, parseLogLevel, parsePort, parseSeconds } from "../config.ts";
 import type { WebhookConfig } from "../config.ts";
 import { signalOfTermination } from "../shutdown.ts";
 import { runWebhook } from "./webhook.ts";
@@ -40,6 +40,10 @@ function certificateFlags(): Option[] {
       .default([])
       .argParser(collect),
     new Option("--webhook-configuration <name>", "self: configurations that get the caBundle"),
+    new Option(
+      "--rotate-every <duration>",
+      "self: renew the CA this often, for drills; two thirds of its life where left out",
+    ).argParser(parseDuration),
     new Option("--tls-cert <file>", "files: the certificate, reloaded when it changes"),
     new Option("--tls-key <file>", "files: its private key"),
   ];

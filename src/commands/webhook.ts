@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { RequestListener } from "node:http";
+import { hostname } from "node:os";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Logger } from "pino";
 import { startAuthority } from "../../certs/authority.ts";
@@ -195,6 +196,8 @@ function startCertificates({ config, kubeConfig, log, metrics, signal }: Parts):
           ...createCertificatePorts(kubeConfig),
           namespace: config.namespace,
           secretName: config.tlsSecret,
+          identity: servingIdentity(),
+          rotateEveryMs: config.rotateEvery,
           names: config.dnsName,
           configurations:
             config.webhookConfiguration === undefined
@@ -204,12 +207,22 @@ function startCertificates({ config, kubeConfig, log, metrics, signal }: Parts):
                   { kind: "ValidatingWebhookConfiguration", name: config.webhookConfiguration },
                 ],
           now,
+          clock: () => performance.now(),
           randomBytes,
           log,
           signal,
         });
   metrics.observeCertificate(source);
   return source;
+}
+
+/** The Pod's name for people, as far as it can be part of an object's name, and what makes it unique. */
+function servingIdentity(): string {
+  const host = hostname()
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .slice(0, 60);
+  return `serving-${host}-${randomUUID().slice(0, 8)}`;
 }
 
 async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSignal): Promise<Signer> {

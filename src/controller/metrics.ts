@@ -19,6 +19,8 @@ export interface ControllerMetrics {
   readonly restores: Counter<"source" | "result">;
   readonly restoreSeconds: Histogram<"source">;
   readonly restoresHandedBack: Counter;
+  readonly canaryProbes: Counter<"result">;
+  readonly canarySuccess: Gauge;
 }
 
 type QueueCount = () => { readonly depth: number; readonly retrying: number };
@@ -31,6 +33,7 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
     ...roomMetrics(registers),
     ...planMetrics(registers),
     ...restoreMetrics(registers),
+    ...canaryMetrics(registers),
     observeQueue: queueMetrics(registers),
   };
 }
@@ -176,6 +179,22 @@ function restoreMetrics(
     restoresHandedBack: new Counter({
       name: "snapshot_retainer_restores_handed_back_total",
       help: "Volumes that were to be restored from a retained snapshot and were handed back to Velero's data movement.",
+      registers,
+    }),
+  };
+}
+
+function canaryMetrics(registers: Registers): Pick<ControllerMetrics, "canaryProbes" | "canarySuccess"> {
+  return {
+    canaryProbes: new Counter({
+      name: "snapshot_retainer_canary_probes_total",
+      help: "Backups sent through the API server by dry run, by result (mutated, unmutated, failed); of the leader alone.",
+      labelNames: ["result"],
+      registers,
+    }),
+    canarySuccess: new Gauge({
+      name: "snapshot_retainer_canary_success_timestamp_seconds",
+      help: "When such a Backup last came back with the webhook's mutation, in seconds since 1970; 0 where none did here.",
       registers,
     }),
   };

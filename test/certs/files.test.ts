@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startFiles } from "../../certs/files.ts";
-import type { Held } from "../../certs/rotation.ts";
+import type { Held } from "../../certs/bundle.ts";
 import { waitForPair, type CertificateLog, type CertificateSource } from "../../certs/source.ts";
 import { aHeld, someKeys } from "./pair.ts";
 
@@ -46,7 +46,7 @@ describe("startFiles", () => {
     assert.equal(pair.cert, first.cert);
     assert.equal(pair.key, first.key);
     assert.deepEqual(pair.names, ["first.example"]);
-    assert.equal(pair.notAfter.toISOString(), "2026-12-23T10:00:00.000Z");
+    assert.equal(pair.notAfter.toISOString(), "2026-12-07T10:00:00.000Z");
     assert.equal(source.published(), true);
     assert.equal(source.problem(), undefined);
   });
@@ -110,7 +110,7 @@ describe("startFiles", () => {
     await start();
     clock = new Date(now.getTime() + 31 * DAY_MS);
     assert.equal(source.published(), false);
-    assert.match(source.problem() ?? "", /expired at 2026-12-23T10:00:00.000Z: renew it/);
+    assert.match(source.problem() ?? "", /expired at 2026-12-07T10:00:00.000Z: renew it/);
     clock = new Date(now.getTime() - DAY_MS);
     assert.equal(source.published(), false);
     assert.match(source.problem() ?? "", /valid from 2026-11-23T09:00:00.000Z only/);

@@ -34,13 +34,13 @@ function aName(): fc.Arbitrary<string> {
 }
 
 describe("issueCa", () => {
-  test("issues a CA for a year that may sign certificates and no further CA", () => {
+  test("issues a CA for 90 days that may sign certificates and no further CA", () => {
     const certificate = new X509Certificate(aCa(keys.ca, now));
     assert.equal(certificate.ca, true);
     assert.equal(certificate.checkIssued(certificate), true);
     assert.equal(certificate.verify(certificate.publicKey), true);
     assert.equal(certificate.validFromDate.toISOString(), "2026-11-23T09:00:00.000Z");
-    assert.equal(certificate.validToDate.toISOString(), "2027-11-23T10:00:00.000Z");
+    assert.equal(certificate.validToDate.toISOString(), "2027-02-21T10:00:00.000Z");
     assert.ok(certificate.raw.toString("hex").includes(OIDS.caTrue));
   });
 
@@ -51,12 +51,12 @@ describe("issueCa", () => {
 });
 
 describe("issueServing", () => {
-  test("issues a certificate for 30 days, for TLS servers only, that its CA verifies", () => {
+  test("issues a certificate for 14 days, for TLS servers only, that its CA verifies", () => {
     const held = aHeld(keys, { names: ["a.example", "10.0.0.1"], now });
     const certificate = new X509Certificate(held.cert ?? "");
     assert.equal(certificate.ca, false);
     assert.equal(certificate.validFromDate.toISOString(), "2026-11-23T09:00:00.000Z");
-    assert.equal(certificate.validToDate.getTime() - Math.floor(now.getTime() / 1000) * 1000, 30 * DAY_MS);
+    assert.equal(certificate.validToDate.getTime() - Math.floor(now.getTime() / 1000) * 1000, 14 * DAY_MS);
     assert.ok(certificate.raw.toString("hex").includes(OIDS.serverAuth));
     assert.deepEqual(certificate.keyUsage, ["1.3.6.1.5.5.7.3.1"]);
     assert.equal(isTrustedBy(held.cert ?? "", held.caCert, now), true);
@@ -67,7 +67,7 @@ describe("issueServing", () => {
 
   test("does not let a certificate outlive its CA", () => {
     const ca = { cert: aCa(keys.ca, now), key: keys.ca.privateKey };
-    const late = new Date(now.getTime() + 350 * DAY_MS);
+    const late = new Date(now.getTime() + 80 * DAY_MS);
     const cert = issueServing({ keys: keys.serving, serial: randomBytes(16), now: late, names: ["a"], ca });
     assert.deepEqual(inspectCertificate(cert)?.notAfter, inspectCertificate(ca.cert)?.notAfter);
   });

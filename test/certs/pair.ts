@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { issueCa, issueServing, type KeyPair } from "../../certs/issue.ts";
 import { generateKeys } from "../../certs/keys.ts";
-import type { Held } from "../../certs/rotation.ts";
+import type { Held } from "../../certs/bundle.ts";
 
 /** Keys are made once for a test file: making them is what takes the time, and no test depends on their being new. */
 export interface TestKeys {
@@ -25,7 +25,7 @@ export function aCa(keys: KeyPair, now: Date): string {
 export function aHeld(
   keys: TestKeys,
   { names, now }: { names: readonly string[]; now: Date },
-): Required<Held> {
+): Omit<Required<Held>, "nextKey"> {
   const caCert = aCa(keys.ca, now);
   const ca = { cert: caCert, key: keys.ca.privateKey };
   const cert = issueServing({ keys: keys.serving, serial: randomBytes(16), now, names, ca });

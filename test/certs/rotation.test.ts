@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
+import { bundleOf, casOf, isServable, type Held } from "../../certs/bundle.ts";
+import type { Replica } from "../../certs/confirmation.ts";
 import { inspectCertificate, splitCertificates } from "../../certs/inspect.ts";
+import { issueServing } from "../../certs/issue.ts";
 import { missingNames } from "../../certs/names.ts";
+import { paceOf } from "../../certs/pace.ts";
 import { renew } from "../../certs/renew.ts";
-import { bundleOf, decideRotation, isServable, type Decision, type Held } from "../../certs/rotation.ts";
+import { decideRotation, type Decision, type Situation } from "../../certs/rotation.ts";
 import { aCa, aHeld, someKeys } from "./pair.ts";
 
 /** A user's own CA with an EC key, made by OpenSSL, valid from 2026-11-22 to 2126. */
@@ -28,16 +32,41 @@ const now = new Date("2026-11-23T10:00:00Z");
 const names = ["snapshot-retainer.velero.svc", "10.0.0.1", "fd00::1"];
 const held = aHeld(keys, { names, now });
 const otherCa = aCa(keys.otherCa, now);
+/** The CA is two months old, the serving certificate a day. */
+const mature = withServing(held, later(59));
 const old = aHeld(keys, { names, now: later(-400) });
 
 function later(days: number, hours = 0): Date {
   return new Date(now.getTime() + days * DAY_MS + hours * HOUR_MS);
 }
 
-interface Case {
+const pace = paceOf(undefined);
+
+/** One replica that serves what is held and has confirmed everything; all is published, and nothing has just changed. */
+function aSituation(given: { readonly held: Held | undefined } & Partial<Situation>): Situation {
+  const at = given.now ?? now;
+  const published = [bundleOf(given.held, at)];
+  return {
+    serving: undefined,
+    names,
+    published,
+    replicas: [aReplica(given.held, { now: at })],
+    pace,
+    phaseMs: pace.keepOldMs,
+    steadyMs: pace.settleMs,
+    now: at,
+    ...given,
+  };
+}
+
+function aReplica(secret: Held | undefined, given: Partial<Replica> & { readonly now?: Date } = {}): Replica {
+  const { now: at = now, ...rest } = given;
+  const cas = casOf(secret?.caCert, at).map(({ facts }) => facts.fingerprint);
+  return { identity: "serving-a", certificate: "the one held", ca: cas[0], trusts: cas, ...rest };
+}
+
+interface Case extends Partial<Situation> {
   readonly held: Held | undefined;
-  readonly names?: readonly string[];
-  readonly now?: Date;
   readonly want: readonly [Decision["kind"], reason?: string, sentence?: string];
 }
 
@@ -48,42 +77,74 @@ const cases: Record<string, Case> = {
     names: ["FD00:0::1", "10.0.0.1", "Snapshot-Retainer.velero.svc", "10.0.0.1"],
     want: ["nothing"],
   },
-  "begins where there is no Secret": { held: undefined, want: ["createAll", "SecretAbsent"] },
+  "begins where there is no Secret": { held: undefined, replicas: [], want: ["createAll", "SecretAbsent"] },
+  "puts back what it serves where the Secret is gone": {
+    held: undefined,
+    serving: { caCert: held.caCert, cert: held.cert, key: held.key },
+    want: ["restore", "SecretAbsent"],
+  },
+  "puts back what it serves where the Secret was emptied": {
+    held: {},
+    serving: { caCert: held.caCert, cert: held.cert, key: held.key },
+    want: ["restore", "CaUnreadable"],
+  },
+  "waits for another replica to put its certificate back": {
+    held: undefined,
+    want: [
+      "wait",
+      "SecretAbsent",
+      "the Secret does not exist; serving-a still has a certificate and will put it back",
+    ],
+  },
+  "waits for that no longer than for a confirmation": {
+    held: undefined,
+    phaseMs: pace.confirmWithinMs,
+    want: ["createAll", "SecretAbsent"],
+  },
+  "puts nothing back that has expired": {
+    held: undefined,
+    serving: old,
+    replicas: [],
+    want: ["createAll", "SecretAbsent"],
+  },
   "begins where the Secret is empty": {
     held: {},
+    replicas: [],
     want: ["createAll", "CaUnreadable", "the Secret has no ca.crt"],
   },
   "begins anew where ca.crt is damaged": {
     held: { ...held, caCert: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" },
+    replicas: [],
     want: ["createAll", "CaUnreadable", "the Secret holds a ca.crt that is not a CA certificate"],
   },
   "begins anew where ca.crt is no CA": {
     held: { ...held, caCert: held.cert },
+    replicas: [],
     want: ["createAll", "CaUnreadable"],
   },
   "renews a CA that lost its key": {
     held: { ...held, caKey: undefined },
-    want: ["renewCa", "CaKeyMismatch", "the Secret has no ca.key"],
+    want: ["addCa", "CaKeyMismatch", "the Secret has no ca.key"],
   },
   "renews a CA whose key is another's": {
     held: { ...held, caKey: keys.otherCa.privateKey },
-    want: ["renewCa", "CaKeyMismatch"],
+    want: ["addCa", "CaKeyMismatch"],
   },
   "renews a CA whose key is damaged": {
     held: { ...held, caKey: "no key" },
-    want: ["renewCa", "CaKeyMismatch"],
+    want: ["addCa", "CaKeyMismatch"],
   },
   "lets a CA be until two thirds of its life have passed": {
     held,
-    now: later(243, 7),
+    now: later(59, 23),
     want: ["reissueServing", "ServingExpired"],
   },
-  "renews a CA after two thirds of its life": { held, now: later(243, 8), want: ["renewCa", "CaExpiring"] },
+  "renews a CA after two thirds of its life": { held: mature, now: later(60), want: ["addCa", "CaExpiring"] },
   "renews an expired CA": {
     held: old,
-    want: ["renewCa", "CaExpired", "the CA expired at 2026-10-19T10:00:00.000Z"],
+    want: ["addCa", "CaExpired", "the CA expired at 2026-01-17T10:00:00.000Z"],
   },
-  "renews a CA from the future": { held, now: later(-2), want: ["renewCa", "CaNotYetValid"] },
+  "renews a CA from the future": { held, now: later(-2), want: ["addCa", "CaNotYetValid"] },
   "tolerates a clock an hour behind": { held, now: later(0, -1), want: ["nothing"] },
   "reissues a missing serving certificate": {
     held: { ...held, cert: undefined },
@@ -103,18 +164,18 @@ const cases: Record<string, Case> = {
   },
   "lets a serving certificate be until two thirds of its life have passed": {
     held,
-    now: later(19, 23),
+    now: later(9, 7),
     want: ["nothing"],
   },
   "reissues a serving certificate after two thirds of its life": {
     held,
-    now: later(20),
+    now: later(9, 8),
     want: ["reissueServing", "ServingExpiring"],
   },
   "reissues an expired serving certificate": {
     held,
-    now: later(31),
-    want: ["reissueServing", "ServingExpired", "the serving certificate expired at 2026-12-23T10:00:00.000Z"],
+    now: later(15),
+    want: ["reissueServing", "ServingExpired", "the serving certificate expired at 2026-12-07T10:00:00.000Z"],
   },
   "reissues a serving certificate from the future": {
     held: { ...aHeld(keys, { names, now: later(2) }), caCert: held.caCert },
@@ -126,7 +187,7 @@ const cases: Record<string, Case> = {
   },
   "leaves what an older CA of the bundle signed": {
     held: { ...held, caCert: otherCa + String(held.caCert), caKey: keys.otherCa.privateKey },
-    want: ["nothing"],
+    want: ["wait", "OldCaInUse"],
   },
   "reissues for a name more": {
     held,
@@ -140,18 +201,134 @@ const cases: Record<string, Case> = {
   "leaves a name too many until the next renewal": { held, names: names.slice(1), want: ["nothing"] },
   "renews a CA that is not RSA": {
     held: { ...held, caCert: EC_CA },
+    want: ["addCa", "CaNotRsa", "the CA in the Secret has a key of type ec, and only RSA can be issued from"],
+  },
+};
+
+/** In the middle of a rotation: the other CA is published and shall sign next. */
+const halfway: Held = { ...held, caCert: held.caCert + otherCa, nextKey: keys.otherCa.privateKey };
+/** After it: the other CA signs, the first one is still trusted. */
+const switched: Held = {
+  ...aHeld({ ...keys, ca: keys.otherCa }, { names, now }),
+  caKey: keys.otherCa.privateKey,
+};
+const [newCa = ""] = splitCertificates(switched.caCert);
+const both: Held = { ...switched, caCert: newCa + held.caCert };
+
+const rotating: Record<string, Case> = {
+  "lets the next CA sign once every webhook and every replica trusts it": {
+    held: halfway,
+    replicas: [aReplica(halfway), aReplica(halfway, { identity: "serving-b" })],
+    want: ["switchCa", "NextCaConfirmed"],
+  },
+  "waits until that has settled": {
+    held: halfway,
+    steadyMs: pace.settleMs - 1,
+    want: ["wait", "NextCaUnconfirmed"],
+  },
+  "waits for a replica that has not seen the next CA": {
+    held: halfway,
+    replicas: [aReplica(halfway), aReplica(held, { identity: "serving-b" })],
     want: [
-      "renewCa",
-      "CaNotRsa",
-      "the CA in the Secret has a key of type ec, and only RSA can be issued from",
+      "wait",
+      "NextCaUnconfirmed",
+      "the next CA signs once every replica has confirmed it; missing: serving-b",
     ],
+  },
+  "goes on without a replica that never confirms": {
+    held: halfway,
+    replicas: [aReplica(halfway), aReplica(held, { identity: "serving-b" })],
+    phaseMs: pace.confirmWithinMs,
+    want: ["switchCa", "ConfirmationLate", "serving-b did not confirm the next CA within 600 s"],
+  },
+  "waits for a webhook that lacks the next CA, whatever the replicas have seen before": {
+    held: halfway,
+    published: [halfway.caCert, held.caCert],
+    want: ["wait", "NextCaUnconfirmed", "the next CA signs once every webhook carries it"],
+  },
+  "goes never on without a webhook": {
+    held: halfway,
+    published: [halfway.caCert, undefined],
+    phaseMs: 100 * pace.confirmWithinMs,
+    want: ["wait", "NextCaUnconfirmed"],
+  },
+  "waits for nobody where there is no webhook": {
+    held: halfway,
+    published: [],
+    want: ["switchCa", "NextCaConfirmed"],
+  },
+  "waits for nobody where nothing can be served": {
+    held: { ...halfway, cert: undefined },
+    published: [undefined],
+    replicas: [aReplica(held)],
+    want: ["switchCa", "NothingServable"],
+  },
+  "waits for nobody when the old CA has expired": {
+    held: { ...old, caCert: old.caCert + otherCa, nextKey: keys.otherCa.privateKey },
+    published: [old.caCert],
+    replicas: [aReplica(old)],
+    want: ["switchCa", "NothingServable"],
+  },
+  "renews the serving certificate under the old CA meanwhile": {
+    held: halfway,
+    published: [held.caCert],
+    now: later(10),
+    want: ["reissueServing", "ServingExpiring"],
+  },
+  "issues nothing under an old CA that lost its key, and waits for the next": {
+    held: { ...halfway, caKey: undefined },
+    published: [held.caCert],
+    now: later(10),
+    want: ["wait", "NextCaUnconfirmed"],
+  },
+  "takes a next key that belongs to no CA for none": {
+    held: { ...held, nextKey: keys.otherCa.privateKey },
+    want: ["nothing"],
+  },
+  "takes a damaged next key for none": { held: { ...held, nextKey: "half a key" }, want: ["nothing"] },
+  "keeps the old CA while a live replica serves under it": {
+    held: both,
+    replicas: [aReplica(both), aReplica(held, { identity: "serving-b" })],
+    want: ["wait", "OldCaInUse", "an old CA stays trusted; replicas that serve under it: serving-b"],
+  },
+  "keeps the old CA for a while even if nobody is seen under it": {
+    held: both,
+    phaseMs: pace.keepOldMs - 1,
+    want: ["wait", "OldCaInUse"],
+  },
+  "drops the old CA when no live replica serves under it": {
+    held: both,
+    replicas: [
+      aReplica(both),
+      aReplica(both, { identity: "starting", certificate: undefined, ca: undefined }),
+    ],
+    want: ["dropCas", "OldCaUnused"],
+  },
+  "keeps a CA that is not renewed before an earlier one is dropped": {
+    held: both,
+    phaseMs: 0,
+    now: later(70),
+    replicas: [],
+    want: ["reissueServing", "ServingExpired"],
+  },
+  "renews the CA every so often where that is wanted": {
+    held,
+    pace: paceOf(60_000),
+    now: new Date(now.getTime() + 60_000),
+    want: ["addCa", "CaExpiring", "the CA is renewed every 60 s"],
+  },
+  "and not before": {
+    held,
+    pace: paceOf(60_000),
+    now: new Date(now.getTime() + 59_000),
+    want: ["nothing"],
   },
 };
 
 describe("decideRotation", () => {
-  for (const [name, { want, ...situation }] of Object.entries(cases)) {
+  for (const [name, { want, ...situation }] of Object.entries({ ...cases, ...rotating })) {
     test(name, () => {
-      const decision = decideRotation({ names, now, ...situation });
+      const decision = decideRotation(aSituation(situation));
       const [kind, reason, sentence] = want;
       assert.equal(decision.kind, kind);
       if (decision.kind === "nothing") return;
@@ -161,30 +338,66 @@ describe("decideRotation", () => {
   }
 });
 
+interface Rest {
+  readonly held: Held | undefined;
+  readonly kinds: readonly string[];
+}
+
+/** Carries out what is decided, as if everybody confirmed at once, until nothing is left to do. */
+async function carryOut(situation: Partial<Situation> & { readonly held: Held | undefined }): Promise<Rest> {
+  let { held: secret } = situation;
+  const kinds: string[] = [];
+  for (let step = 0; step < 8; step++) {
+    const { replicas: _replicas, published: _published, ...rest } = situation;
+    const at = aSituation({ ...rest, held: secret, steadyMs: pace.settleMs, phaseMs: pace.confirmWithinMs });
+    const decision = decideRotation(at);
+    if (decision.kind === "nothing" || decision.kind === "wait") break;
+    kinds.push(decision.kind);
+    secret = await renew(decision, { ...at, held: secret, randomBytes });
+  }
+  return { held: secret, kinds };
+}
+
 describe("carrying decisions out", () => {
-  for (const [name, situation] of Object.entries(cases)) {
-    test(`comes to rest within two steps: ${name}`, async () => {
+  for (const [name, situation] of Object.entries({ ...cases, ...rotating })) {
+    test(`comes to rest: ${name}`, async () => {
       const at = situation.now ?? now;
-      const wanted = situation.names ?? names;
-      let secret = situation.held;
-      for (let step = 0; step < 2; step++) {
-        const decision = decideRotation({ held: secret, names: wanted, now: at });
-        if (decision.kind === "nothing") break;
-        secret = await renew(decision.kind, { held: secret, names: decision.names, now: at, randomBytes });
-      }
-      assert.deepEqual(decideRotation({ held: secret, names: wanted, now: at }), { kind: "nothing" });
+      const { held: secret, kinds } = await carryOut(situation);
+      assert.ok(kinds.length <= 5, kinds.join(", "));
       assert.equal(isServable(secret, at), true);
     });
   }
+
+  test("a CA that is due goes in three steps, in each of which what is served is trusted", async () => {
+    const at = later(60);
+    const { held: secret, kinds } = await carryOut({ held: mature, now: at });
+    assert.deepEqual(kinds, ["addCa", "switchCa", "dropCas"]);
+    assert.equal(casOf(secret?.caCert, at).length, 1);
+    assert.notEqual(secret?.caCert, held.caCert);
+    assert.equal(isServable(secret, at), true);
+  });
+
+  test("an expired CA at the start is replaced without waiting", async () => {
+    const { held: secret, kinds } = await carryOut({ held: old });
+    assert.deepEqual(kinds, ["addCa", "switchCa"]);
+    assert.equal(isServable(secret, now), true);
+  });
+
+  test("a Secret that was lost is put back as it is served, and then gets a new CA", async () => {
+    const serving = { caCert: held.caCert, cert: held.cert, key: held.key };
+    const { held: secret, kinds } = await carryOut({ held: undefined, serving });
+    assert.deepEqual(kinds, ["restore", "addCa", "switchCa", "dropCas"]);
+    assert.equal(isServable(secret, now), true);
+  });
 
   test("two replicas that want different names come to rest, with the names of both", async () => {
     let secret: Held = held;
     let writes = 0;
     for (let round = 0; round < 6; round++) {
       for (const wanted of [names.slice(1), ["new.example"]]) {
-        const decision = decideRotation({ held: secret, names: wanted, now });
-        if (decision.kind === "nothing") continue;
-        secret = await renew(decision.kind, { held: secret, names: decision.names, now, randomBytes });
+        const decision = decideRotation(aSituation({ held: secret, names: wanted }));
+        if (decision.kind === "nothing" || decision.kind === "wait") continue;
+        secret = await renew(decision, { held: secret, serving: undefined, names: wanted, now, randomBytes });
         writes += 1;
       }
     }
@@ -196,25 +409,41 @@ describe("carrying decisions out", () => {
   });
 
   test("a name no longer wanted goes with the next renewal", async () => {
-    const decision = decideRotation({ held, names: ["10.0.0.1"], now: later(20) });
-    assert.ok(decision.kind === "reissueServing");
-    const secret = await renew(decision.kind, { held, names: decision.names, now: later(20), randomBytes });
-    assert.deepEqual(inspectCertificate(secret.cert)?.names, ["10.0.0.1"]);
+    const { held: secret, kinds } = await carryOut({ held, names: ["10.0.0.1"], now: later(10) });
+    assert.deepEqual(kinds, ["reissueServing"]);
+    assert.deepEqual(inspectCertificate(secret?.cert)?.names, ["10.0.0.1"]);
   });
 
-  test("a renewed CA keeps the old one trusted and its serving certificate served", async () => {
-    const renewed = await renew("renewCa", { held, names, now: later(1), randomBytes });
-    assert.equal(renewed.cert, held.cert);
-    assert.deepEqual(splitCertificates(renewed.caCert).slice(1), splitCertificates(held.caCert));
-    assert.equal(isServable(renewed, later(1)), true);
+  test("two replicas that add a CA at once end with one: whoever loses the race decides anew", async () => {
+    const first = await renew({ kind: "addCa", reason: "CaExpiring", message: "" }, inputs(held));
+    assert.equal(decideRotation(aSituation({ held: first, published: [held.caCert] })).kind, "wait");
+  });
+
+  test("a next CA from the future of a clock that is ahead is replaced by one that holds here", async () => {
+    const add = { kind: "addCa", reason: "CaKeyMismatch", message: "" } as const;
+    const ahead = await renew(add, { ...inputs({ ...held, caKey: undefined }), now: later(1) });
+    const { held: secret, kinds } = await carryOut({ held: ahead });
+    assert.deepEqual(kinds, ["addCa", "switchCa", "dropCas"]);
+    assert.equal(isServable(secret, now), true);
   });
 
   test("an expired CA leaves the bundle with the next serving certificate", async () => {
     const both = { ...held, caCert: String(held.caCert) + String(old.caCert) };
-    const renewed = await renew("reissueServing", { held: both, names, now, randomBytes });
+    const action = { kind: "reissueServing", reason: "ServingExpiring", message: "", names } as const;
+    const renewed = await renew(action, inputs(both));
     assert.equal(renewed.caCert, held.caCert);
   });
 });
+
+function withServing(secret: Held, at: Date): Held {
+  const ca = { cert: secret.caCert ?? "", key: secret.caKey ?? "" };
+  const cert = issueServing({ keys: keys.serving, serial: randomBytes(16), now: at, names, ca });
+  return { ...secret, cert };
+}
+
+function inputs(secret: Held): Parameters<typeof renew>[1] {
+  return { held: secret, serving: undefined, names, now, randomBytes };
+}
 
 describe("bundleOf", () => {
   test("drops what is expired, unreadable, twice there or no CA", () => {
@@ -228,9 +457,9 @@ describe("bundleOf", () => {
 describe("isServable", () => {
   for (const [name, secret, at, want] of [
     ["what is in order", held, now, true],
-    ["what is due for renewal", held, later(25), true],
+    ["what is due for renewal", held, later(13), true],
     ["what is for other names, until there is better", aHeld(keys, { names: ["other"], now }), now, true],
-    ["what is expired", held, later(31), false],
+    ["what is expired", held, later(15), false],
     ["what has another key", { ...held, key: keys.ca.privateKey }, now, false],
     ["what no CA signed", { ...held, caCert: otherCa }, now, false],
     ["nothing", undefined, now, false],

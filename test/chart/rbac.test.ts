@@ -38,7 +38,11 @@ const AT_HOME = [
   ...rights("get list watch update", "core/secrets snapshot-retainer-signing-key"),
 ];
 const ROOM = rights("get list watch create patch", "coordination.k8s.io/leases");
-const OWN_CERTIFICATE = rights("get list watch update", "core/secrets snapshot-retainer-tls");
+const OWN_CERTIFICATE = [
+  ...rights("get list watch update", "core/secrets snapshot-retainer-tls"),
+  // A replica takes its own Lease away when it stops, and those that others left behind when they were killed.
+  ...rights("delete", "coordination.k8s.io/leases"),
+];
 
 const cases: Record<string, { values: object; everywhere: string[]; atHome: string[] }> = {
   "by default": {
@@ -49,7 +53,12 @@ const cases: Record<string, { values: object; everywhere: string[]; atHome: stri
   "without a controller to ask for room": {
     values: { controller: { enabled: false } },
     everywhere: [...EVERYWHERE, ...PUBLISHING],
-    atHome: [...AT_HOME, ...OWN_CERTIFICATE],
+    atHome: [...AT_HOME, ...ROOM, ...OWN_CERTIFICATE],
+  },
+  "without a controller and with another's certificate": {
+    values: { controller: { enabled: false }, certs: { mode: "external", secretName: "theirs" } },
+    everywhere: EVERYWHERE,
+    atHome: AT_HOME,
   },
   "without a certificate of our own to keep and publish": {
     values: { certs: { mode: "external", secretName: "theirs" } },
@@ -94,7 +103,7 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
         ...rights("get list watch create patch delete", "snapshot.storage.k8s.io/volumesnapshotcontents"),
         ...rights("get list watch delete", "snapshot.storage.k8s.io/volumesnapshots"),
         ...rights("get list watch patch", "velero.io/datauploads"),
-        ...rights("get list watch", "velero.io/backups"),
+        ...rights("get list watch create", "velero.io/backups"),
         ...rights("get list watch", "velero.io/datadownloads"),
         ...rights("get list watch", "velero.io/deletebackuprequests"),
         ...rights("get list watch", "velero.io/backupstoragelocations"),
@@ -140,6 +149,12 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
     const objects = await render(helm, { values: { policy: { restore: { fromRetained: false } } } });
     assert.ok(!rightsOf(only(objects, "ClusterRole", CONTROLLER)).includes("patch core/persistentvolumes"));
     assert.ok(!objects.some(({ metadata }) => metadata.name === `${CONTROLLER}-restore`));
+  });
+
+  test("the controller creates no Backup, not even by dry run, where nothing is to be probed", async () => {
+    const values = { controller: { canary: { enabled: false } } };
+    const granted = rightsOf(only(await render(helm, { values }), "ClusterRole", CONTROLLER));
+    assert.ok(!granted.includes("create velero.io/backups"));
   });
 
   test("no preset grants a wildcard", async () => {

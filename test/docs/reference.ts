@@ -60,6 +60,7 @@ const LABELS: Readonly<Record<string, string>> = {
   snapshot_retainer_action_failures_total: "action",
   snapshot_retainer_room_requests_total: "answer",
   snapshot_retainer_retained_snapshots: "driver",
+  snapshot_retainer_canary_probes_total: "result",
 };
 
 function describeKept(): string {

@@ -85,6 +85,7 @@ metadata: { name: certs, namespace: ${NAMESPACE} }
 rules:
   - { apiGroups: [""], resources: [secrets], verbs: [create] }
   - { apiGroups: [""], resources: [secrets], resourceNames: [tls, key], verbs: [get, list, watch, update] }
+  - { apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, patch, delete] }
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -122,6 +123,7 @@ kind: ClusterRole
 metadata: { name: retainer-reader }
 rules:
   - { apiGroups: ["", admissionregistration.k8s.io], resources: ["*"], verbs: [get, list, watch] }
+  - { apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, patch, delete] }
 `;
 
 let cluster: Cluster;
@@ -171,9 +173,11 @@ describe("certificates on a real control plane", { skip, timeout: 600_000 }, () 
       ...createCertificatePorts(load(credentials)),
       namespace: NAMESPACE,
       secretName: "tls",
+      identity: `serving-${randomBytes(4).toString("hex")}`,
       names,
       configurations: refs,
       now: () => new Date(),
+      clock: () => performance.now(),
       randomBytes,
       log,
       signal: new AbortController().signal,

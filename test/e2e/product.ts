@@ -11,6 +11,7 @@ import { findPorts } from "../cluster/ports.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
 import { startService } from "./service.ts";
+import type { Service, ServiceOptions } from "./service.ts";
 
 /** Names under which the tests and the demo install the chart. */
 export const NAMESPACE = "snapshot-retainer";
@@ -42,6 +43,7 @@ export interface Product {
   running(): Replica[];
   /** Where the API server calls; like a Service, it leads to the replicas that are ready. */
   readonly url: string;
+  readonly service: Pick<Service, "refused">;
   startReplica(options?: ReplicaOptions): Promise<Replica>;
   /** Starts a controller as the chart's ServiceAccount for it; none runs until this is called. */
   startController(options?: Pick<ReplicaOptions, "flags">): Promise<Process>;
@@ -60,6 +62,12 @@ export interface ProductOptions {
   readonly policy?: object;
   /** Further values. */
   readonly values?: object;
+  /** Further values of `webhook`. */
+  readonly webhook?: object;
+  /** How the first replica runs. */
+  readonly replica?: ReplicaOptions;
+  /** How the Service in front of the replicas behaves. */
+  readonly service?: ServiceOptions;
 }
 
 /** How to run one replica. */
@@ -79,7 +87,7 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
   const url = `https://127.0.0.1:${port}`;
   const valuesFile = await installChart(cluster, url, options);
   const kubeconfig = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-webhook");
-  const service = await startService(port);
+  const service = await startService(port, options.service);
   const replicas: Replica[] = [];
   const controllers: Process[] = [];
   let documents = 0;
@@ -112,13 +120,14 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     controllers.push(launched);
     return launched;
   }
-  await (await startReplica()).ready();
+  await (await startReplica(options.replica)).ready();
   await calledByApiServer(cluster);
   return {
     values: valuesFile,
     replicas,
     running: () => replicas.filter(isRunning),
     url,
+    service,
     startReplica,
     startController,
     runningControllers: () => controllers.filter(isRunning),
@@ -158,7 +167,7 @@ async function installChart(cluster: Cluster, url: string, options: ProductOptio
       snapshotsToRetain: 3,
       ceilings: { drivers: { "array.csi.snapshot-retainer.io": 10 } },
     },
-    webhook: { url, volumeSnapshotNamePrefixes: ["velero-"] },
+    webhook: { url, volumeSnapshotNamePrefixes: ["velero-"], ...options.webhook },
   };
   const file = join(cluster.directory, "values.json");
   await writeFile(file, JSON.stringify(values));

@@ -13,6 +13,9 @@
 - --dns-name={{ $service }}.{{ $namespace }}.svc
 - --dns-name={{ $service }}.{{ $namespace }}
 - --webhook-configuration={{ $fullname }}
+{{- with .Values.certs.rotateEvery }}
+- --rotate-every={{ . }}
+{{- end }}
 {{- else }}
 - --cert-mode=files
 - --tls-cert=/etc/snapshot-retainer/tls/tls.crt
@@ -40,6 +43,7 @@
 - --probe-port={{ .Values.controller.probePort }}
 - --signing-key-secret={{ include "snapshot-retainer.signingKeySecretName" . }}
 - --lease={{ include "snapshot-retainer.leaseName" . }}
+- --canary-every={{ ternary .Values.controller.canary.every "off" .Values.controller.canary.enabled }}
 - --log-level={{ .Values.logLevel }}
 {{- with .Values.controller.extraArgs }}
 {{ toYaml . }}
