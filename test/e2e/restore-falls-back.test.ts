@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { asList } from "../cluster/objects.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
@@ -77,6 +78,13 @@ const FAILURES: readonly Failure[] = [
     because: /handed back to Velero: /,
   },
   {
+    name: "refused",
+    what: "an admission policy refuses the claim that is made from it",
+    inject: async () => undefined,
+    from: "data movement",
+    because: /handed back to Velero: .*no claims for this one/,
+  },
+  {
     name: "foreign",
     what: "the target's class is of another driver",
     inject: async () => undefined,
@@ -109,6 +117,7 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
         bed.volume({ namespace, name: "data", storageClassName }),
       ),
       bed.api.create(OTHER_CLASS),
+      bed.cluster.kubectl(["apply", "-f", "-"], { stdin: asList(REFUSAL) }),
     ]);
     const namespaces = volumes.map(({ name }) => name);
     await backUp(bed.velero, "night", ...namespaces);
@@ -212,3 +221,38 @@ const OTHER_CLASS = {
   },
   data: { "array-left": "other" },
 };
+
+/** Of the restore "refused" no claim is made, which stands for quotas and policies of any kind. */
+const REFUSAL = [
+  {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingAdmissionPolicy",
+    metadata: { name: "no-claims" },
+    spec: {
+      failurePolicy: "Fail",
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: [""],
+            apiVersions: ["v1"],
+            operations: ["CREATE"],
+            resources: ["persistentvolumeclaims"],
+          },
+        ],
+      },
+      validations: [
+        {
+          expression:
+            "!object.metadata.?annotations['snapshot-retainer.io/data-download'].orValue('').startsWith('velero/refused-')",
+          message: "no claims for this one",
+        },
+      ],
+    },
+  },
+  {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingAdmissionPolicyBinding",
+    metadata: { name: "no-claims" },
+    spec: { policyName: "no-claims", validationActions: ["Deny"] },
+  },
+];
