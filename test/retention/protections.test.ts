@@ -1,3 +1,6 @@
+import { writeSource } from "../../src/restore/source.ts";
+import type { World } from "../../src/retention/world.ts";
+import { DRIVER } from "../builders/objects.ts";
 import { ago, claimed, cloneSnapshot, retained, taken, taking, waitingFor } from "../builders/world.ts";
 import { testPlans } from "../builders/plan-cases.ts";
 
@@ -5,6 +8,41 @@ const pin = { labels: { "snapshot-retainer.io/pin": "true" } };
 const none = { snapshotsToRetain: 0 };
 const within = "kept within_number";
 const over = "going over_number";
+
+/** The world's DataDownloads: one, ours, that restores from a snapshot of this handle. */
+function restoring(handle: string, phase?: string): Partial<World> {
+  const source = writeSource({ name: "s1", driver: DRIVER, handle, local: true });
+  return {
+    dataDownloads: [
+      {
+        metadata: { annotations: { "snapshot-retainer.io/restore-source": source } },
+        spec: { datamover: "snapshot-retainer", targetVolume: { namespace: "app", pvc: "data" } },
+        status: { phase },
+      },
+    ],
+  };
+}
+
+testPlans("a restore", {
+  "protects its snapshot, whatever the number": {
+    world: [retained("s1", "3d", { handle: "h1" }), retained("s2", "1d"), claimed(), restoring("h1")],
+    policy: none,
+    want: { s1: "kept in_restore", s2: "going number_is_zero" },
+  },
+  "protects its snapshot when the Backup is deleted": {
+    world: [
+      retained("s1", "3d", { handle: "h1", backup: "Deleting" }),
+      claimed(),
+      restoring("h1", "InProgress"),
+    ],
+    want: { s1: "kept in_restore" },
+  },
+  "that is over protects nothing": {
+    world: [retained("s1", "3d", { handle: "h1" }), claimed(), restoring("h1", "Completed")],
+    policy: none,
+    want: { s1: "going number_is_zero" },
+  },
+});
 
 testPlans("a pin", {
   "protects from the number, and counts": {
