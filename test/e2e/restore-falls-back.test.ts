@@ -23,7 +23,7 @@ import { aContent } from "./velero.ts";
  */
 const { skip } = available;
 
-const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "15s", handBackAfter: "12s" } };
+const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "25s", handBackAfter: "12s" } };
 
 const DRIVERS = [
   { name: "array.csi.snapshot-retainer.io", limit: 4, classes: [{ name: "array-left" }] },
@@ -75,7 +75,7 @@ const FAILURES: readonly Failure[] = [
     what: "the array does not make a volume in time",
     inject: async (array, snapshot) => array.setFault(snapshot, { hold: true }),
     from: "data movement",
-    because: /handed back to Velero: /,
+    because: /handed back to Velero: there was no volume within /,
   },
   {
     name: "refused",
