@@ -3,7 +3,6 @@ import { after, before, describe, test } from "node:test";
 import { asList } from "../cluster/objects.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
 import {
   decisionsOf,
   isStillRetained,
@@ -11,6 +10,7 @@ import {
   nothingLeftOf,
   restoredFrom,
   retainedOf,
+  untilLed,
 } from "./restore-bed.ts";
 import { reaches } from "./restore-steps.ts";
 import { available, backUp, startBed } from "./retention-bed.ts";
@@ -188,13 +188,6 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
 
 async function killControllers({ product }: Bed): Promise<void> {
   await Promise.all(product.runningControllers().map(async (each) => each.stop("SIGKILL")));
-}
-
-/** Resolves when a controller leads: what replaced a killed one waits for its Lease to run out. */
-async function untilLed({ product }: Bed): Promise<void> {
-  await eventually("a controller leads", async () => {
-    assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-  });
 }
 
 /** As an admin frees one for good, past everything of ours. */
