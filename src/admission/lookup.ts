@@ -16,18 +16,21 @@ export interface KnownOriginal {
   readonly labels: StringMap;
 }
 
+/** What a look-up finds: at once where a cache has it, else in a while. `undefined` means that it does not exist. */
+export type Found<T> = T | undefined | Promise<T | undefined>;
+
 /**
  * What rules may ask about other objects. Answers come from caches; a cache miss costs one bounded look-up,
- * never more. `undefined` means that the object does not exist; a look-up that fails rejects.
+ * never more. A look-up that fails rejects.
  */
 export interface Lookup {
-  volumeSnapshot(namespace: string, name: string): Promise<VolumeSnapshot | undefined>;
-  volumeSnapshotContent(name: string): Promise<VolumeSnapshotContent | undefined>;
-  dataUpload(namespace: string, name: string): Promise<DataUpload | undefined>;
+  volumeSnapshot(namespace: string, name: string): Found<VolumeSnapshot>;
+  volumeSnapshotContent(name: string): Found<VolumeSnapshotContent>;
+  dataUpload(namespace: string, name: string): Found<DataUpload>;
   /** A DataUpload in one of these namespaces that is labelled with this alias. */
   dataUploadByAlias(namespaces: readonly string[], alias: string): DataUpload | undefined;
   /** The Backup whose name, as a label value, is this. */
-  backupByLabel(namespaces: readonly string[], labelValue: string): Promise<Backup | undefined>;
+  backupByLabel(namespaces: readonly string[], labelValue: string): Found<Backup>;
   persistentVolumeClaim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
   /** A claim and the volume that it is bound to, as far as they exist, both within the time of one look-up. */
@@ -36,6 +39,11 @@ export interface Lookup {
   originalByHandle(source: string, handle: string): KnownOriginal | undefined;
   /** How many snapshots of a volume there are, retained or on their way. */
   snapshotsOf(volume: VolumeIdentity): number;
+}
+
+/** Goes on with what was found, without waiting where it is there already: a promise costs as much as a rule. */
+export function withFound<T, R>(found: Found<T>, go: (object: T | undefined) => R): R | Promise<R> {
+  return found instanceof Promise ? found.then(go) : go(found);
 }
 
 /** A PersistentVolumeClaim and its PersistentVolume. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { areOptionalTexts, isObject } from "../kube/object-checks.ts";
 import type { JsonObject } from "../kube/object-checks.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import type { PatchOperation } from "./patch.ts";
 
 const GroupVersionResource = z.object({ group: z.string(), version: z.string(), resource: z.string() });
@@ -51,7 +52,7 @@ export interface AdmissionAnswer {
 export function decodeReview(body: string): DecodedReview {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parse(body);
   } catch {
     return {
       kind: "unreadable",
@@ -71,6 +72,14 @@ export function decodeReview(body: string): DecodedReview {
   const path = issue === undefined ? "" : issue.path.join(".");
   const message = `the body is not an AdmissionReview of admission.k8s.io/v1: ${path}: ${issue?.message ?? "unreadable"}`;
   return { kind: "unreadable", code: "unreadable", uid: findUid(body), message };
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(withoutManagedFields(body));
+  } catch {
+    return JSON.parse(body);
+  }
 }
 
 /** As in object-checks.ts: what the schema takes as it is, without its copying; all else is left to the schema. */

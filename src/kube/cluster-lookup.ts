@@ -63,16 +63,16 @@ export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup
   const sao = createSaoWatcher(options, living);
 
   return {
-    volumeSnapshot: async (namespace, name) => {
+    volumeSnapshot: (namespace, name) => {
       const cached = caches.volumeSnapshots.get(namespace, name);
       return isLabelled(cached)
         ? cached
         : get(rest, { path: `${SNAPSHOTS}/${inNamespace(namespace)}/volumesnapshots`, name }, VolumeSnapshot);
     },
-    volumeSnapshotContent: async (name) =>
+    volumeSnapshotContent: (name) =>
       caches.contents.get("", name) ??
       get(rest, { path: `${SNAPSHOTS}/volumesnapshotcontents`, name }, VolumeSnapshotContent),
-    dataUpload: async (namespace, name) => {
+    dataUpload: (namespace, name) => {
       const cached = caches.dataUploads.get(namespace, name);
       const path = `/apis/velero.io/v2alpha1/${inNamespace(namespace)}/datauploads`;
       return isLabelled(cached) ? cached : get(rest, { path, name }, DataUpload);
@@ -80,7 +80,7 @@ export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup
     // A scan, since only clones by other data movers need it, and they are rare.
     dataUploadByAlias: (namespaces, alias) =>
       [...caches.dataUploads.values()].find(({ metadata }) => isIn(namespaces, metadata, alias)),
-    backupByLabel: async (namespaces, label) =>
+    backupByLabel: (namespaces, label) =>
       findBackup(caches.backups, namespaces, label) ?? getBackup(rest, namespaces, label),
     ...createVolumeLookup(rest),
     originalByHandle: (source, handle) => living.find(source, handle) ?? memory.find(source, handle),

@@ -39,10 +39,10 @@ export function createWorld(policy: RetentionPolicy, signer: Signer): World {
       objects.set(keyOf(object), object);
     },
     find: (object) => objects.get(keyOf(object)),
-    volumeSnapshot: async (namespace, name) => get(VolumeSnapshot, "VolumeSnapshot", namespace, name),
-    volumeSnapshotContent: async (name) => get(VolumeSnapshotContent, "VolumeSnapshotContent", "", name),
-    dataUpload: async (namespace, name) => get(DataUpload, "DataUpload", namespace, name),
-    backupByLabel: async (namespaces, label) =>
+    volumeSnapshot: (namespace, name) => get(VolumeSnapshot, "VolumeSnapshot", namespace, name),
+    volumeSnapshotContent: (name) => get(VolumeSnapshotContent, "VolumeSnapshotContent", "", name),
+    dataUpload: (namespace, name) => get(DataUpload, "DataUpload", namespace, name),
+    backupByLabel: (namespaces, label) =>
       [...objects.values()]
         .filter((object) => object.kind === "Backup" && toLabelValue(object.metadata.name ?? "") === label)
         .map((object) => Backup.safeParse(object).data)

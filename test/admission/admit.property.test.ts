@@ -8,7 +8,7 @@ import type { KnownOriginal, Lookup } from "../../src/admission/lookup.ts";
 import { RESERVED_ANNOTATIONS, RESERVED_BACKUP_ANNOTATIONS, RESERVED_LABELS } from "../../src/kube/keys.ts";
 import { aContext } from "../builders/context.ts";
 import { aContentDocument, aDocument, annotated } from "../builders/documents.ts";
-import { aFailingLookup, aLookup } from "../builders/lookup.ts";
+import { aFailingLookup, aLookup, inAWhile } from "../builders/lookup.ts";
 import type { Known } from "../builders/lookup.ts";
 import {
   aBackup,
@@ -109,11 +109,11 @@ const everything: Known = {
     "acme acme-77": { inherited: aDocument({ kind: "acme", backup: undefined }), labels: { now: "x" } },
   },
 };
-const lookups = fc
-  .subarray(Object.keys(everything))
-  .map((names) =>
-    aLookup(Object.fromEntries(Object.entries(everything).filter(([name]) => names.includes(name)))),
-  );
+const lookups = fc.tuple(fc.subarray(Object.keys(everything)), fc.boolean()).map(([names, late]) => {
+  const known = Object.entries(everything).filter(([name]) => names.includes(name));
+  const lookup = aLookup(Object.fromEntries(known));
+  return late ? inAWhile(lookup) : lookup;
+});
 
 const objects = fc
   .tuple(fc.constantFrom(...builders), metadata)

@@ -1,26 +1,112 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** The least that any Node webhook does: read, parse, one label patch, answer. */
+/**
+ * The same JSON in and the same JSON out as the product, and nothing between: no policy, no signature, no look-ups, no
+ * checks, no metrics, no log. What the product computes stands here as text.
+ */
 export function answerBare(request: IncomingMessage, response: ServerResponse): void {
+  readText(request, (text) => {
+    const { request: asked } = parseReview(text);
+    if (asked.kind.kind === "Backup") {
+      const audit = { code: "limit_set", limit: "3", reason: "the policy's snapshotsToRetain" };
+      answer(response, asked.uid, { patch: [{ op: "add", path: LIMIT, value: "3" }], audit });
+    } else {
+      answer(response, asked.uid, { patch: patchOf(asked.object), audit: { code: "inherited" } });
+    }
+  });
+}
+
+/** The least that any Node webhook does: read, parse, patch one constant, answer. */
+export function answerThin(request: IncomingMessage, response: ServerResponse): void {
+  readText(request, (text) => {
+    const labels = { "velero.io/snapshot-alias-name": "a", "velero.io/snapshot-volume-name": "b" };
+    const patch = [{ op: "add", path: "/metadata/labels", value: labels }];
+    answer(response, parseReview(text).request.uid, { patch });
+  });
+}
+
+const LIMIT = "/metadata/annotations/backup.velero.io~1data-mover-snapshot-to-retain";
+const INHERITED = "snapshot-retainer.io/inherited";
+
+/** What is used of a review. */
+interface Review {
+  readonly request: {
+    readonly uid: string;
+    readonly kind: { readonly kind: string };
+    readonly object: Content;
+  };
+}
+
+interface Content {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+  readonly spec: { readonly driver: string; readonly source: { readonly snapshotHandle: string } };
+}
+
+interface Document {
+  readonly alias: string;
+  readonly volumeName: string;
+  readonly backup: { readonly name: string };
+  readonly labels: Readonly<Record<string, string>>;
+  readonly signature: string;
+}
+
+/** The labels out of the document that a clone carries, and the document with the handle in it; its signature is copied. */
+function patchOf({ metadata, spec }: Content): object[] {
+  const { labels, signature, ...identity } = parseDocument(metadata.annotations[INHERITED] ?? "");
+  const snapshot = { driver: spec.driver, handle: spec.source.snapshotHandle };
+  const all = {
+    ...labels,
+    "velero.io/snapshot-alias-name": identity.alias,
+    "velero.io/snapshot-volume-name": identity.volumeName,
+    "snapshot-retainer.io/backup-name": identity.backup.name,
+  };
+  const document = JSON.stringify({ ...identity, snapshot, labels, signature });
+  return [
+    { op: "add", path: "/metadata/labels", value: all },
+    {
+      op: "replace",
+      path: `/metadata/annotations/${INHERITED.replace("/", "~1")}`,
+      value: document,
+    },
+  ];
+}
+
+// oxlint-disable typescript/no-unsafe-type-assertion -- a bare handler trusts what it gets
+function parseReview(text: string): Review {
+  return JSON.parse(text) as Review;
+}
+
+function parseDocument(text: string): Document {
+  return JSON.parse(text) as Document;
+}
+// oxlint-enable typescript/no-unsafe-type-assertion
+
+function readText(request: IncomingMessage, onText: (text: string) => void): void {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => {
-    // oxlint-disable-next-line typescript/no-unsafe-assignment -- a bare handler trusts what it gets
-    const review = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-    const labels = { "velero.io/snapshot-alias-name": "a", "velero.io/snapshot-volume-name": "b" };
-    const patch = Buffer.from(
-      JSON.stringify([{ op: "add", path: "/metadata/labels", value: labels }]),
-    ).toString("base64");
-    const body = JSON.stringify({
-      apiVersion: "admission.k8s.io/v1",
-      kind: "AdmissionReview",
-      // oxlint-disable-next-line typescript/no-unsafe-assignment, typescript/no-unsafe-member-access -- see above
-      response: { uid: review.request.uid, allowed: true, patchType: "JSONPatch", patch },
-    });
-    response.writeHead(200, {
-      "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
-    });
-    response.end(body);
+  request.on("end", () => onText(Buffer.concat(chunks).toString("utf8")));
+}
+
+interface Answer {
+  readonly patch: readonly object[];
+  readonly audit?: object;
+}
+
+function answer(response: ServerResponse, uid: string, { patch, audit }: Answer): void {
+  const body = JSON.stringify({
+    apiVersion: "admission.k8s.io/v1",
+    kind: "AdmissionReview",
+    response: {
+      uid,
+      allowed: true,
+      patchType: "JSONPatch",
+      patch: Buffer.from(JSON.stringify(patch)).toString("base64"),
+      ...(audit && { auditAnnotations: audit }),
+    },
   });
+  response.writeHead(200, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+  });
+  response.end(body);
 }

@@ -10,7 +10,11 @@ const DIFFERENT = 1_000;
 /** AdmissionReviews as kube-apiserver sends them, by name: different objects of one shape. */
 export const BODIES: Readonly<Record<string, readonly string[]>> = {
   VolumeSnapshotContent: Array.from({ length: DIFFERENT }, aCloneReview),
-  Backup: Array.from({ length: DIFFERENT }, aBackupReview),
+  Backup: Array.from({ length: DIFFERENT }, () => aBackupReview(["prod-*"])),
+  // 200 KB, far more than any that was seen; a few different ones, since the generator keeps them all.
+  "large Backup": Array.from({ length: 20 }, () =>
+    aBackupReview(Array.from({ length: 5_000 }, () => `prod-${randomUUID().slice(0, 30)}`)),
+  ),
 };
 
 /** A data mover's clone of a content, with the annotation that it copied: some 4 KB. */
@@ -50,8 +54,8 @@ function aCloneReview(): string {
   return review(resource, "VolumeSnapshotContent", object, "system:serviceaccount:velero:velero");
 }
 
-/** A scheduled Backup with what Velero and kubectl put on one: some 3 KB. */
-function aBackupReview(): string {
+/** A scheduled Backup with what Velero and kubectl put on one: some 3 KB, and its namespaces. */
+function aBackupReview(includedNamespaces: readonly string[]): string {
   const name = `nightly-${randomUUID().slice(0, 8)}`;
   const object = {
     apiVersion: "velero.io/v1",
@@ -65,7 +69,7 @@ function aBackupReview(): string {
     },
     spec: {
       snapshotMoveData: true,
-      includedNamespaces: ["prod-*"],
+      includedNamespaces,
       ttl: "720h0m0s",
       hooks: {},
       metadata: {},

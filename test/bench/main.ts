@@ -1,3 +1,4 @@
+import { compareAnswers } from "./answers.ts";
 import { BODIES } from "./bodies.ts";
 import { print, row } from "./figures.ts";
 import { runLoad } from "./load.ts";
@@ -12,12 +13,19 @@ import type { Server } from "./servers.ts";
 const QUICK = process.argv.includes("quick");
 const REQUESTS = QUICK ? 4_000 : 20_000;
 const ENDURANCE = QUICK ? 100_000 : 1_000_000;
+/** Of usual length. */
+const USUAL = ["VolumeSnapshotContent", "Backup"];
 /** Before anything is measured: V8 has then optimised what the servers run. */
 const WARM_UP = 20_000;
 
 await (process.argv.includes("parts")
   ? withServers(["bare", "undecided", "unreported", "ours"], takeApart)
-  : withServers(["bare", "ours"], measureAll));
+  : measureAll());
+
+async function measureAll(): Promise<void> {
+  await withServers(["thin", "bare", "ours"], measureLoads);
+  await withServers(["bare", "ours"], endure);
+}
 
 async function withServers(
   names: readonly string[],
@@ -33,23 +41,46 @@ async function withServers(
   }
 }
 
-async function measureAll(servers: readonly Server[]): Promise<void> {
+async function measureLoads(servers: readonly Server[]): Promise<void> {
   for (const [kind, bodies] of Object.entries(BODIES)) {
+    await compareAnswers(servers, kind, bodies[0] ?? "");
     await warmUp(servers, bodies);
+    const requests = isLarge(bodies) ? REQUESTS / 20 : REQUESTS;
     for (const connections of [1, 16, 64]) {
-      const requests = connections === 1 ? REQUESTS / 4 : REQUESTS;
       const title = `${kind}, ${connections} connection${connections === 1 ? "" : "s"}, as fast as it answers`;
-      await compare(servers, { title, bodies, connections, requests });
+      await compare(servers, {
+        title,
+        bodies,
+        connections,
+        requests: connections === 1 ? requests / 4 : requests,
+      });
     }
-    const title = `${kind}, 16 connections, 1,000 requests a second`;
-    await compare(servers, { title, bodies, connections: 16, requests: REQUESTS / 4, rate: 1_000 });
+    await watchLoops(servers, { kind, bodies, requests });
   }
-  await endure(servers);
+  for (const kind of USUAL) {
+    const title = `${kind}, 16 connections, 1,000 requests a second`;
+    const bodies = BODIES[kind] ?? [];
+    await compare(servers.slice(1), { title, bodies, connections: 16, requests: REQUESTS / 4, rate: 1_000 });
+  }
+}
+
+/** How long a server was deaf at most; a machine with other work adds its own pauses to it. */
+async function watchLoops(
+  servers: readonly Server[],
+  { kind, bodies, requests }: { kind: string; bodies: readonly string[]; requests: number },
+): Promise<void> {
+  print(`\n${kind}, 16 connections, as fast as it answers: longest time that the event loop was blocked`);
+  for (const server of servers) {
+    await server.watch();
+    assertAllAnswered(await runLoad({ port: server.port, bodies, connections: 16, requests }), server);
+    print(row([server.name, `${(await server.usage()).blockedMs.toFixed(1)} ms`]));
+  }
 }
 
 /** "undecided" answers every request that there is no policy yet; "unreported" has no metrics and no log. */
 async function takeApart(servers: readonly Server[]): Promise<void> {
-  for (const [kind, bodies] of Object.entries(BODIES)) {
+  for (const kind of USUAL) {
+    const bodies = BODIES[kind] ?? [];
     await warmUp(servers, bodies);
     const title = `${kind}, 16 connections, as fast as it answers`;
     await compare(servers, { title, bodies, connections: 16, requests: REQUESTS });
@@ -57,9 +88,15 @@ async function takeApart(servers: readonly Server[]): Promise<void> {
 }
 
 async function warmUp(servers: readonly Server[], bodies: readonly string[]): Promise<void> {
+  const requests = isLarge(bodies) ? WARM_UP / 20 : WARM_UP;
   for (const { port } of servers) {
-    await runLoad({ port, bodies, connections: 16, requests: WARM_UP });
+    await runLoad({ port, bodies, connections: 16, requests });
   }
+}
+
+/** What takes twenty times as long is asked a twentieth as often. */
+function isLarge(bodies: readonly string[]): boolean {
+  return (bodies[0] ?? "").length > 100_000;
 }
 
 /** Memory after many requests: it must end where it was, not climb. */

@@ -32,7 +32,7 @@ export function createOurs({ decided, reported }: Parts): RequestListener {
   const metrics = createMetrics();
   const signer = createSigner(KEY);
   const report = createReport({ metrics, log, events: { record: () => undefined } });
-  async function nothing(): Promise<undefined> {
+  function nothing(): undefined {
     return undefined;
   }
   return createApp({
@@ -44,14 +44,14 @@ export function createOurs({ decided, reported }: Parts): RequestListener {
       hasRetainSnapshotField: false,
       controllerAlive: true,
       ownAccounts: [],
-      // The annotation is the source that Velero's clones arrive with; nothing else is known here.
+      // The annotation is the source that Velero's clones arrive with; nothing else is known here. Answered at once, as caches do.
       lookup: {
         volumeSnapshot: nothing,
         volumeSnapshotContent: nothing,
         dataUpload: nothing,
         backupByLabel: nothing,
-        persistentVolumeClaim: nothing,
-        persistentVolume: nothing,
+        persistentVolumeClaim: async () => undefined,
+        persistentVolume: async () => undefined,
         claimWithVolume: async () => ({}),
         dataUploadByAlias: () => undefined,
         originalByHandle: () => undefined,

@@ -37,15 +37,19 @@ export async function compare(servers: readonly Server[], { title, ...load }: Co
     );
     print(row([name, ...cells]));
   }
-  printRatio([...rounds.values()]);
+  printRatios(rounds);
 }
 
-/** Of the last server to the first. */
-function printRatio(rounds: readonly (readonly Round[])[]): void {
-  const [bare = [], ours = []] = [rounds[0], rounds.at(-1)];
-  const ratio = median(ours.map(({ rate }) => rate)) / median(bare.map(({ rate }) => rate));
-  const cpu = median(ours.map(({ cpuMicros }) => cpuMicros)) / median(bare.map(({ cpuMicros }) => cpuMicros));
-  print(`ours / bare: ${ratio.toFixed(2)} of the requests a second, ${cpu.toFixed(2)} of the CPU`);
+/** Of the last server to each other. */
+function printRatios(rounds: ReadonlyMap<string, readonly Round[]>): void {
+  const [last = "", ...others] = [...rounds.keys()].toReversed();
+  for (const other of others) {
+    const [rate, cpu, p99] = (["rate", "cpuMicros", "p99"] as const).map((key) => {
+      const [ours = [], theirs = []] = [rounds.get(last), rounds.get(other)];
+      return (median(ours.map((one) => one[key])) / median(theirs.map((one) => one[key]))).toFixed(2);
+    });
+    print(`${last} / ${other}: ${rate} of the requests a second, ${cpu} of the CPU, ${p99} of the p99`);
+  }
 }
 
 async function measure(server: Server, load: Omit<LoadOptions, "port">): Promise<Round> {

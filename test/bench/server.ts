@@ -2,31 +2,47 @@ import { once } from "node:events";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { RequestListener } from "node:http";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { z } from "zod";
 
 /**
- * One server in a process of its own, `server.js bare|ours|undecided|unreported`. It gets its certificate and tells its port over IPC, and
- * answers each message after that with what it has used since it started.
+ * One server in a process of its own, `server.js thin|bare|ours|undecided|unreported`. It gets its certificate and tells its
+ * port over IPC, and answers each message after that with what it has used since it started, and how long its event loop
+ * was blocked at most since it was told to "watch".
  */
 const Pair = z.tuple([z.object({ cert: z.string(), key: z.string() })]).rest(z.unknown());
 const [pair] = Pair.parse(await once(process, "message"));
-// Neither process carries the other's code.
-const name = process.argv[2];
-const listener: RequestListener =
-  name === "bare"
-    ? (await import("./bare.ts")).answerBare
-    : (await import("./ours.ts")).createOurs({
-        decided: name !== "undecided",
-        reported: name !== "unreported",
-      });
-const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, listener);
+const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, await listenerOf(process.argv[2]));
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
-process.on("message", () => {
+/** Milliseconds between two looks at the event loop, which are part of what is measured. */
+const RESOLUTION = 1;
+const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
+process.on("message", (message) => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpuSeconds: (user + system) / 1e6, rssMiB: process.memoryUsage.rss() / 2 ** 20 });
+  process.send?.({
+    cpuSeconds: (user + system) / 1e6,
+    rssMiB: process.memoryUsage.rss() / 2 ** 20,
+    blockedMs: Math.max(0, delay.max / 1e6 - RESOLUTION),
+  });
+  delay.disable();
+  delay.reset();
+  // Looking a thousand times a second costs processor time: only where it is asked for.
+  if (message === "watch") {
+    delay.enable();
+  }
 });
 process.send?.({ port: portOf(server.address()) });
+
+/** Neither process carries the other's code. */
+async function listenerOf(name: string | undefined): Promise<RequestListener> {
+  if (name === "bare" || name === "thin") {
+    const { answerBare, answerThin } = await import("./bare.ts");
+    return name === "bare" ? answerBare : answerThin;
+  }
+  const { createOurs } = await import("./ours.ts");
+  return createOurs({ decided: name !== "undecided", reported: name !== "unreported" });
+}
 
 function portOf(address: AddressInfo | string | null): number {
   return typeof address === "object" && address !== null ? address.port : 0;

@@ -4,29 +4,47 @@ import { once } from "node:events";
 import { z } from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 
-const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number() });
+const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number(), blockedMs: z.number() });
 type Usage = z.infer<typeof Usage>;
 
 /** A server in a process of its own. */
 export interface Server {
   readonly name: string;
   readonly port: number;
-  /** What it has used since it started. */
+  /** What it has used since it started, and how long its event loop was blocked at most since it was watched. */
   usage(): Promise<Usage>;
+  /** From now on until it is asked for its usage, its event loop is watched. */
+  watch(): Promise<void>;
   stop(): void;
 }
 
+/** Of the image's entry point. */
+const OPTIONS = [
+  "--max-semi-space-size=4",
+  "--no-parallel-scavenge",
+  "--initial-old-space-size=20",
+  "--heap-growing-percent=40",
+];
+
 /** Starts a server by the name that server.ts knows. */
 export async function startServer(name: string): Promise<Server> {
-  // Compiled, and with the options of the image's entry point; the log goes where the kernel drops it.
+  // Bundled as the image's program is; the log goes where the kernel drops it.
   const child = fork(new URL("server.js", import.meta.url), [name], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
-    execArgv: ["--max-semi-space-size=4", "--initial-old-space-size=20", "--heap-growing-percent=40"],
+    execArgv: OPTIONS,
   });
   const { cert, key } = aHeld(await someKeys(), { names: ["127.0.0.1"], now: new Date() });
   child.send({ cert, key });
   const { port } = z.object({ port: z.number() }).parse(await nextMessage(child));
-  return { name, port, usage: async () => ask(child), stop: () => child.kill() };
+  return {
+    name,
+    port,
+    usage: async () => ask(child, "usage"),
+    watch: async () => {
+      await ask(child, "watch");
+    },
+    stop: () => child.kill(),
+  };
 }
 
 async function nextMessage(child: ChildProcess): Promise<unknown> {
@@ -34,8 +52,8 @@ async function nextMessage(child: ChildProcess): Promise<unknown> {
   return message;
 }
 
-async function ask(child: ChildProcess): Promise<Usage> {
+async function ask(child: ChildProcess, question: string): Promise<Usage> {
   const answer = nextMessage(child);
-  child.send("usage");
+  child.send(question);
   return Usage.parse(await answer);
 }

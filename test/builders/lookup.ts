@@ -28,7 +28,7 @@ export interface Known {
   readonly taken?: Readonly<Record<string, number>>;
 }
 
-/** A look-up over lists in memory: our own port, not Kubernetes. */
+/** A look-up over lists in memory, which answers as caches do: our own port, not Kubernetes. */
 export function aLookup(known: Known = {}): Lookup {
   const snapshots = parseAll(VolumeSnapshot, known.volumeSnapshots);
   const contents = parseAll(VolumeSnapshotContent, known.contents);
@@ -37,10 +37,10 @@ export function aLookup(known: Known = {}): Lookup {
   const claims = parseAll(PersistentVolumeClaim, known.claims);
   const volumes = parseAll(PersistentVolume, known.volumes);
   return {
-    volumeSnapshot: async (namespace, name) => find(snapshots, namespace, name),
-    volumeSnapshotContent: async (name) => find(contents, "", name),
-    dataUpload: async (namespace, name) => find(uploads, namespace, name),
-    backupByLabel: async (namespaces, label) =>
+    volumeSnapshot: (namespace, name) => find(snapshots, namespace, name),
+    volumeSnapshotContent: (name) => find(contents, "", name),
+    dataUpload: (namespace, name) => find(uploads, namespace, name),
+    backupByLabel: (namespaces, label) =>
       backups.find(
         ({ metadata }) =>
           namespaces.includes(metadata.namespace ?? "") && toLabelValue(metadata.name ?? "") === label,
@@ -58,6 +58,17 @@ export function aLookup(known: Known = {}): Lookup {
     },
     snapshotsOf: ({ volumeName }) => known.taken?.[volumeName] ?? 0,
     originalByHandle: (source, handle) => known.originals?.[`${source} ${handle}`],
+  };
+}
+
+/** The same, as if no cache knew anything yet: each answer comes in a while. */
+export function inAWhile(lookup: Lookup): Lookup {
+  return {
+    ...lookup,
+    volumeSnapshot: async (...wanted) => lookup.volumeSnapshot(...wanted),
+    volumeSnapshotContent: async (...wanted) => lookup.volumeSnapshotContent(...wanted),
+    dataUpload: async (...wanted) => lookup.dataUpload(...wanted),
+    backupByLabel: async (...wanted) => lookup.backupByLabel(...wanted),
   };
 }
 

@@ -5,6 +5,7 @@ import type { DataUpload, VolumeSnapshot } from "../../kube/objects.ts";
 import { editsOf, inheritableLabels, inheritanceOf } from "../inherit.ts";
 import { readInherited } from "../inherited.ts";
 import type { Inherited } from "../inherited.ts";
+import { withFound } from "../lookup.ts";
 import type { KnownOriginal, Lookup } from "../lookup.ts";
 import { unchanged } from "../outcome.ts";
 import type { Outcome } from "../outcome.ts";
@@ -34,27 +35,35 @@ export const volumeSnapshotContentRule: Rule<VolumeSnapshotContent, ContentRelat
   decide,
 };
 
-async function gather(
+function gather(
   request: Request<VolumeSnapshotContent>,
   lookup: Lookup,
-  { policy, signer }: Surroundings,
-): Promise<ContentRelated> {
+  surroundings: Surroundings,
+): ContentRelated | Promise<ContentRelated> {
   if (request.operation === "UPDATE" || request.account === "own" || leftAlone(request) !== undefined) {
     return {};
   }
+  const { source, volumeSnapshotRef: ref } = request.object.spec;
+  return source.snapshotHandle === undefined
+    ? withFound(lookup.volumeSnapshot(ref.namespace ?? "", ref.name ?? ""), (snapshot) => ({ snapshot }))
+    : gatherForClone(request, lookup, surroundings);
+}
+
+function gatherForClone(
+  request: Request<VolumeSnapshotContent>,
+  lookup: Lookup,
+  { policy, signer }: Surroundings,
+): ContentRelated | Promise<ContentRelated> {
   const { source, volumeSnapshotRef: ref, driver } = request.object.spec;
+  const { namespaces } = policy.velero;
   const namespace = ref.namespace ?? "";
-  if (source.snapshotHandle === undefined) {
-    return { snapshot: await lookup.volumeSnapshot(namespace, ref.name ?? "") };
-  }
-  const original = lookup.originalByHandle(driver, source.snapshotHandle);
-  const dataUpload = policy.velero.namespaces.includes(namespace)
-    ? await lookup.dataUpload(namespace, request.name)
-    : undefined;
-  const alias = dataUpload === undefined ? aliasOf(request, original, signer) : undefined;
-  const otherUpload =
-    alias === undefined ? undefined : lookup.dataUploadByAlias(policy.velero.namespaces, alias);
-  return { original, dataUpload, otherUpload };
+  const original = lookup.originalByHandle(driver, source.snapshotHandle ?? "");
+  const upload = namespaces.includes(namespace) ? lookup.dataUpload(namespace, request.name) : undefined;
+  return withFound(upload, (dataUpload) => {
+    const alias = dataUpload === undefined ? aliasOf(request, original, signer) : undefined;
+    const otherUpload = alias === undefined ? undefined : lookup.dataUploadByAlias(namespaces, alias);
+    return { original, dataUpload, otherUpload };
+  });
 }
 
 /** Which snapshot a clone is of that is not named like its DataUpload, by what its data mover may be believed. */

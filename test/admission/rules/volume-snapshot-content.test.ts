@@ -7,7 +7,7 @@ import { DataUpload, VolumeSnapshot } from "../../../src/kube/objects.ts";
 import { decideBy, gatherBy, show } from "../../builders/decision.ts";
 import type { Shown } from "../../builders/decision.ts";
 import { aContentDocument, aDocument, annotated } from "../../builders/documents.ts";
-import { aLookup } from "../../builders/lookup.ts";
+import { aLookup, inAWhile } from "../../builders/lookup.ts";
 import {
   aCloneContent,
   aContent,
@@ -359,14 +359,16 @@ describe("for a content the rule looks up", () => {
     dataUploads: [upload],
     originals: { [`${DRIVER} ${HANDLE}`]: original },
   });
-  test("of an original its VolumeSnapshot", async () => {
-    const found = await gatherBy(volumeSnapshotContentRule, { object: aContent() }, lookup);
-    assert.deepEqual(found, { snapshot: VolumeSnapshot.parse(snapshot) });
-  });
-  test("of a clone the original of its handle and the DataUpload of its name", async () => {
-    const found = await gatherBy(volumeSnapshotContentRule, { object: aCloneContent() }, lookup);
-    assert.deepEqual(found, { original, dataUpload: DataUpload.parse(upload), otherUpload: undefined });
-  });
+  for (const [when, asked] of Object.entries({ "at once": lookup, "in a while": inAWhile(lookup) })) {
+    test(`of an original its VolumeSnapshot, found ${when}`, async () => {
+      const found = await gatherBy(volumeSnapshotContentRule, { object: aContent() }, asked);
+      assert.deepEqual(found, { snapshot: VolumeSnapshot.parse(snapshot) });
+    });
+    test(`of a clone the original of its handle and the DataUpload of its name, found ${when}`, async () => {
+      const found = await gatherBy(volumeSnapshotContentRule, { object: aCloneContent() }, asked);
+      assert.deepEqual(found, { original, dataUpload: DataUpload.parse(upload), otherUpload: undefined });
+    });
+  }
   test("of a clone outside Velero's namespaces only the original", async () => {
     const object = aCloneContent({ spec: { volumeSnapshotRef: { name: "x", namespace: "app" } } });
     assert.deepEqual(await gatherBy(volumeSnapshotContentRule, { object }, lookup), {

@@ -141,6 +141,7 @@ async function startController(cluster: Cluster): Promise<{
     process.execPath,
     [
       "--max-semi-space-size=4",
+      "--no-parallel-scavenge",
       "--initial-old-space-size=20",
       "--heap-growing-percent=40",
       "dist/image/main.js",
