@@ -60,6 +60,7 @@ export function createDriver(
       sidecar(`csi-provisioner${suffix}`, binaries.csiProvisioner, layout, [
         `--kubeconfig=${provisioner}`,
         ...common,
+        ...PROMPT_SWEEP,
       ]),
     ],
   };
@@ -89,6 +90,9 @@ function plugin(
 
 /** Left to themselves the snapshot components make 5 requests a second, and a test waits for a snapshot's dozen. */
 export const AMPLE_REQUESTS: readonly string[] = ["--kube-api-qps=200", "--kube-api-burst=400"];
+
+// Where it could make no volume of a VolumeSnapshot, it takes its finalizer off that only in its next sweep, in 5 minutes else.
+const PROMPT_SWEEP = ["--snapshot-orphan-sweep-interval=2s"];
 
 /** The name of a driver's StorageClass and VolumeSnapshotClass. */
 export function classNameOf({ name, className }: DriverOptions): string {

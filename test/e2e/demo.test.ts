@@ -40,8 +40,8 @@ test(
       /Data mover: snapshot-retainer; from retained snapshot nightly-4-\w+ of backup nightly-4/,
     );
     assert.match(text, /Data mover: velero; by data movement: /);
-    assert.match(text, /^ *from the snapshot +\d+\.\d s +\d+\.\d s$/m);
-    assert.match(text, /^ *by data movement +\d+\.\d s +\d+\.\d s$/m);
+    assert.match(text, /^ *from the snapshot +\d+\.\d s +\d+\.\d s +none/m);
+    assert.match(text, /^ *by data movement +\d+\.\d s +\d+\.\d s +not done here/m);
     assert.ok(!text.includes("\u001B"), "plain where there is no terminal");
 
     const directory = dirname(/export KUBECONFIG=(\S+)/.exec(text)?.[1] ?? "");

@@ -5,6 +5,7 @@ import { DATA_DOWNLOAD_LABEL, RESTORE_DECISION_ANNOTATION } from "../../src/kube
 import type { Velero } from "../cluster/velero.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
+import { readMetric } from "./metrics.ts";
 import { uploadsOf } from "./real-velero.ts";
 import { PATIENCE_MS } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
@@ -204,4 +205,15 @@ function nameOf({ kind, metadata }: Stored): string {
 /** A claim, to read it by. */
 export function aClaimNamed(namespace: string, name: string): Ref {
   return { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { namespace, name } };
+}
+
+/** Resolves when a controller leads: what replaced a killed one waits for its Lease to run out. */
+export async function untilLed({ product }: Bed): Promise<void> {
+  await eventually(
+    "a controller leads",
+    async () => {
+      assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
+    },
+    PATIENCE_MS,
+  );
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { asList } from "../cluster/objects.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
 import {
   decisionsOf,
   isStillRetained,
@@ -10,6 +10,7 @@ import {
   nothingLeftOf,
   restoredFrom,
   retainedOf,
+  untilLed,
 } from "./restore-bed.ts";
 import { reaches } from "./restore-steps.ts";
 import { available, backUp, startBed } from "./retention-bed.ts";
@@ -22,7 +23,7 @@ import { aContent } from "./velero.ts";
  */
 const { skip } = available;
 
-const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "15s", handBackAfter: "12s" } };
+const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "25s", handBackAfter: "12s" } };
 
 const DRIVERS = [
   { name: "array.csi.snapshot-retainer.io", limit: 4, classes: [{ name: "array-left" }] },
@@ -74,7 +75,14 @@ const FAILURES: readonly Failure[] = [
     what: "the array does not make a volume in time",
     inject: async (array, snapshot) => array.setFault(snapshot, { hold: true }),
     from: "data movement",
-    because: /handed back to Velero: /,
+    because: /handed back to Velero: there was no volume within /,
+  },
+  {
+    name: "refused",
+    what: "an admission policy refuses the claim that is made from it",
+    inject: async () => undefined,
+    from: "data movement",
+    because: /handed back to Velero: .*no claims for this one/,
   },
   {
     name: "foreign",
@@ -109,6 +117,7 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
         bed.volume({ namespace, name: "data", storageClassName }),
       ),
       bed.api.create(OTHER_CLASS),
+      bed.cluster.kubectl(["apply", "-f", "-"], { stdin: asList(REFUSAL) }),
     ]);
     const namespaces = volumes.map(({ name }) => name);
     await backUp(bed.velero, "night", ...namespaces);
@@ -181,13 +190,6 @@ async function killControllers({ product }: Bed): Promise<void> {
   await Promise.all(product.runningControllers().map(async (each) => each.stop("SIGKILL")));
 }
 
-/** Resolves when a controller leads: what replaced a killed one waits for its Lease to run out. */
-async function untilLed({ product }: Bed): Promise<void> {
-  await eventually("a controller leads", async () => {
-    assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-  });
-}
-
 /** As an admin frees one for good, past everything of ours. */
 async function freeByHand({ api, cluster }: Bed, snapshot: string): Promise<void> {
   const contents = await api.list("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent");
@@ -212,3 +214,38 @@ const OTHER_CLASS = {
   },
   data: { "array-left": "other" },
 };
+
+/** Of the restore "refused" no claim is made, which stands for quotas and policies of any kind. */
+const REFUSAL = [
+  {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingAdmissionPolicy",
+    metadata: { name: "no-claims" },
+    spec: {
+      failurePolicy: "Fail",
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: [""],
+            apiVersions: ["v1"],
+            operations: ["CREATE"],
+            resources: ["persistentvolumeclaims"],
+          },
+        ],
+      },
+      validations: [
+        {
+          expression:
+            "!object.metadata.?annotations['snapshot-retainer.io/data-download'].orValue('').startsWith('velero/refused-')",
+          message: "no claims for this one",
+        },
+      ],
+    },
+  },
+  {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingAdmissionPolicyBinding",
+    metadata: { name: "no-claims" },
+    spec: { policyName: "no-claims", validationActions: ["Deny"] },
+  },
+];

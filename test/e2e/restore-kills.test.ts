@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { isStillRetained, nothingLeft, restoredFrom, retainedOf } from "./restore-bed.ts";
-import { holdAt, letGo, reaches, STEPS } from "./restore-steps.ts";
+import { isStillRetained, nothingLeft, restoredFrom, retainedOf, untilLed } from "./restore-bed.ts";
+import { holdAt, letGo, reaches } from "./restore-steps.ts";
+import type { Step } from "./restore-steps.ts";
 import { available, backUp, PATIENCE_MS, startBed } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
 import { eventually } from "./eventually.ts";
@@ -16,16 +17,19 @@ const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "5m", handBackAft
 
 type Victim = "webhook" | "controller" | "node-agent" | "server";
 
+/** Each step has a namespace with a volume of its own. */
+const KILLED_AT = ["over", "snapshot", "volume", "asked"] as const;
+
 describe("killed at every step of a restore and replaced,", { skip, timeout: 600_000 }, () => {
   let bed: Bed;
-  /** By namespace: each step has one. */
-  const retained = new Map<string, string>();
+  /** By step. */
+  const retained = new Map<Step, string>();
 
   before(async () => {
     bed = await startBed({ policy: POLICY, velero: { nodes: 3 } });
-    const volumes = STEPS.map((namespace) => ({ namespace, name: "data" }));
+    const volumes = KILLED_AT.map((namespace) => ({ namespace, name: "data" }));
     await Promise.all(volumes.map(async (volume) => bed.volume(volume)));
-    await backUp(bed.velero, "night", ...STEPS);
+    await backUp(bed.velero, "night", ...KILLED_AT);
     for (const volume of volumes) retained.set(volume.namespace, await retainedOf(bed, "night", volume));
   });
   after(async () => bed.stop());
@@ -39,33 +43,41 @@ describe("killed at every step of a restore and replaced,", { skip, timeout: 600
   ] as const) {
     test(`${victims.join(" and ")} lose nothing and leave nothing behind`, async () => {
       const word = victims.join("-");
-      const kill = oneAtATime(async () => replace(bed, victims));
-      await Promise.all(STEPS.map(async (step) => holdAt(bed.cluster.array, retained.get(step) ?? "", step)));
-      await Promise.all(
-        STEPS.map(async (step) => {
-          const restore = `${step}-${word}`;
-          await bed.velero.beginRestore(restore, {
-            backup: "night",
-            namespaceMappings: { [step]: restore },
-            flags: [`--include-namespaces=${step}`],
-          });
-          // Velero gives up a Restore whose server dies while it creates objects, with us or without.
-          if (victims.some((victim) => victim === "server")) await waitsForData(bed, restore);
-          await reaches(bed, restore, step);
-          await kill();
-        }),
-      );
-      for (const step of STEPS) await letGo(bed.cluster.array, retained.get(step) ?? "");
-      for (const step of STEPS) {
-        const restore = `${step}-${word}`;
-        const { phase, errors } = await bed.velero.restoreEnded(restore);
-        assert.deepEqual({ phase, errors }, { phase: "Completed", errors: 0 }, restore);
-        const { source } = await restoredFrom(bed, { namespace: restore, name: "data" });
-        assert.equal(source, retained.get(step), restore);
-      }
+      await untilLed(bed);
+      await forEachStep(async (step, snapshot) => holdAt(bed.cluster.array, snapshot, step));
+      await Promise.all((["over", "snapshot", "volume"] as const).map(async (step) => bringTo(step, word)));
+      await bringTo("asked", word);
+      await replace(bed, victims);
+      await forEachStep(async (_step, snapshot) => letGo(bed.cluster.array, snapshot));
+      await reaches(bed, `asked-${word}`, "binding");
+      await replace(bed, victims);
+      await forEachStep(async (step, snapshot) => isRestored(`${step}-${word}`, snapshot));
       await nothingLeft(bed);
-      for (const snapshot of retained.values()) await isStillRetained(bed, snapshot);
+      await forEachStep(async (_step, snapshot) => isStillRetained(bed, snapshot));
     });
+  }
+
+  async function forEachStep(act: (step: Step, snapshot: string) => Promise<void>): Promise<void> {
+    await Promise.all([...retained].map(async ([step, snapshot]) => act(step, snapshot)));
+  }
+
+  async function bringTo(step: Step, word: string): Promise<void> {
+    const restore = `${step}-${word}`;
+    await bed.velero.beginRestore(restore, {
+      backup: "night",
+      namespaceMappings: { [step]: restore },
+      flags: [`--include-namespaces=${step}`],
+    });
+    await reaches(bed, restore, step);
+    // Velero gives up a Restore whose server dies while it creates objects, with us or without.
+    await waitsForData(bed, restore);
+  }
+
+  async function isRestored(restore: string, snapshot: string): Promise<void> {
+    const { phase, errors } = await bed.velero.restoreEnded(restore);
+    assert.deepEqual({ phase, errors }, { phase: "Completed", errors: 0 }, restore);
+    const { source } = await restoredFrom(bed, { namespace: restore, name: "data" });
+    assert.equal(source, snapshot, restore);
   }
 });
 
@@ -83,14 +95,6 @@ async function replace({ product, velero }: Bed, victims: readonly Victim[]): Pr
       await (await (victim === "webhook" ? product.startReplica() : product.startController())).ready();
     }),
   );
-}
-
-function oneAtATime(act: () => Promise<void>): () => Promise<void> {
-  let last = Promise.resolve();
-  return async () => {
-    last = last.then(act);
-    return last;
-  };
 }
 
 /** All objects are created, and what is left is the data's. */

@@ -152,16 +152,15 @@ describe("a restore", { skip, timeout: 600_000 }, () => {
   test("does not wait for pruning", async () => {
     const many = ["one", "two", "three", "four"].map((name) => retained.get(`many/${name}`) ?? "");
     await bed.product.applyPolicy({ ...POLICY, deletionsPerMinute: 1, rules: [nothingOf("many")] });
-    await eventually("the first one is pruned", async () => {
-      const there = await held(bed);
-      assert.ok(many.filter((snapshot) => there.includes(snapshot)).length < many.length);
-    });
     await beginRestore("many");
     const { phase, errors } = await bed.velero.restoreEnded("many");
     assert.deepEqual({ phase, errors }, { phase: "Completed", errors: 0 });
     const decisions = await decisionsOf(bed.api, "many");
     const fromRetained = decisions.filter((decision) => decision.startsWith("from retained snapshot"));
-    assert.ok(fromRetained.length >= 2, decisions.join("; "));
+    // One may have gone before the restore began; the others wait for theirs, a minute each.
+    assert.ok(fromRetained.length >= many.length - 1, decisions.join("; "));
+    const there = await held(bed);
+    assert.ok(many.some((snapshot) => there.includes(snapshot)));
   });
 
   test("and nothing is left of these, either", async () => nothingLeft(bed));

@@ -8,10 +8,7 @@ import { PATIENCE_MS } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
 
 /** What a restore from a retained snapshot has come to. */
-export const STEPS = ["asked", "snapshot", "volume", "binding", "over"] as const;
-
-/** One of them. */
-export type Step = (typeof STEPS)[number];
+export type Step = "asked" | "snapshot" | "volume" | "binding" | "over";
 
 /** Has every restore from a snapshot stay at a step, where the storage can have it so; it passes the others. */
 export async function holdAt(array: StorageArray, snapshot: string, step: Step): Promise<void> {
