@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { eventually } from "./eventually.ts";
 import { decisionsOf, isStillRetained, nothingLeft, restoredFrom, retainedOf } from "./restore-bed.ts";
 import { available, backUp, PATIENCE_MS, startBed } from "./retention-bed.ts";
-import type { Bed } from "./retention-bed.ts";
+import type { Bed, BedOptions } from "./retention-bed.ts";
 
 /** Two clusters with one array and one bucket: the second restores what the first has retained. */
 const { skip } = available;
@@ -15,10 +15,17 @@ const CLAIM = { namespace: "shop", name: "data" };
 describe("another cluster on the same storage restores", { skip, timeout: 600_000 }, () => {
   let first: Bed;
   let second: Bed;
+  const started: Bed[] = [];
+
+  async function start(options: BedOptions): Promise<Bed> {
+    const bed = await startBed(options);
+    started.push(bed);
+    return bed;
+  }
 
   before(async () => {
-    first = await startBed({ policy: POLICY, drivers: [DRIVER] });
-    second = await startBed({
+    first = await start({ policy: POLICY, drivers: [DRIVER] });
+    second = await start({
       policy: { ...POLICY, restore: { acrossClusters: true } },
       drivers: [{ ...DRIVER, shared: first.cluster.array }],
       velero: { storage: first.velero.storage },
@@ -27,8 +34,8 @@ describe("another cluster on the same storage restores", { skip, timeout: 600_00
     await backUp(first.velero, "night-1", "shop");
   });
   after(async () => {
-    await second.stop();
-    await first.stop();
+    // The array goes with the first one.
+    for (const bed of started.toReversed()) await bed.stop();
   });
 
   async function restoreThere(backup: string, target: string): Promise<string | undefined> {

@@ -20,7 +20,7 @@ type Victim = "webhook" | "controller" | "node-agent" | "server";
 /** Each step has a namespace with a volume of its own. */
 const KILLED_AT = ["over", "snapshot", "volume", "asked"] as const;
 
-describe("killed at every step of a restore and replaced,", { skip, timeout: 600_000 }, () => {
+describe("killed at every step of a restore and replaced,", { skip, timeout: 900_000 }, () => {
   let bed: Bed;
   /** By step. */
   const retained = new Map<Step, string>();
