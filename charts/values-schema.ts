@@ -45,6 +45,7 @@ const Registration = {
     volumeSnapshots: Override,
     volumeSnapshotContents: Override,
     dataUploads: Override,
+    dataDownloads: Override,
     snapshotAssociatedObjects: Override,
   }),
   namespaceSelector: section({ matchLabels: Texts, matchExpressions: Things }),

@@ -12,6 +12,7 @@ export interface Metrics {
   observeCertificate(source: CertificateSource): void;
   readonly eventsDropped: Counter;
   readonly watchErrors: Counter;
+  readonly restoresHandedBack: Counter;
 }
 
 /** The registry of one process, with Node's own metrics (event-loop lag, heap, file descriptors) in it. */
@@ -63,6 +64,11 @@ function stateMetrics(registry: Registry): Omit<Metrics, "registry" | "admission
     watchErrors: new Counter({
       name: "snapshot_retainer_watch_errors_total",
       help: "Errors of watches and of background writes; each is retried.",
+      registers,
+    }),
+    restoresHandedBack: new Counter({
+      name: "snapshot_retainer_restores_handed_back_total",
+      help: "Volumes that were to be restored from a retained snapshot and were handed back to Velero's data movement.",
       registers,
     }),
   };

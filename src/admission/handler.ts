@@ -10,6 +10,7 @@ import { readRequest, UnreadableObject } from "./request.ts";
 import type { AdmissionRequest } from "./review.ts";
 import type { Rule, Surroundings } from "./rule.ts";
 import { backupRule } from "./rules/backup.ts";
+import { dataDownloadRule } from "./rules/data-download.ts";
 import { dataUploadRule } from "./rules/data-upload.ts";
 import { saoRule } from "./rules/snapshot-associated-object.ts";
 import { volumeSnapshotContentRule } from "./rules/volume-snapshot-content.ts";
@@ -65,6 +66,7 @@ type Bound = (request: AdmissionRequest, context: WithPolicy) => Verdict | Promi
 const RULES: ReadonlyMap<string, Bound> = new Map([
   ["velero.io/backups", bind(backupRule)],
   ["velero.io/datauploads", bind(dataUploadRule)],
+  ["velero.io/datadownloads", bind(dataDownloadRule)],
   ["snapshot.storage.k8s.io/volumesnapshots", bind(volumeSnapshotRule)],
   ["snapshot.storage.k8s.io/volumesnapshotcontents", bind(volumeSnapshotContentRule)],
 ]);

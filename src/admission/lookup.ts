@@ -1,3 +1,4 @@
+import type { DataUploadResult } from "../kube/data-upload-result.ts";
 import type {
   Backup,
   DataUpload,
@@ -39,6 +40,32 @@ export interface Lookup {
   originalByHandle(source: string, handle: string): KnownOriginal | undefined;
   /** How many snapshots of a volume there are, retained or on their way. */
   snapshotsOf(volume: VolumeIdentity): number;
+  /** The retained contents whose documents name this claim. */
+  retainedOf(claim: ClaimName): readonly VolumeSnapshotContent[];
+  /** The DataUpload in this namespace that moved this data. */
+  dataUploadOf(namespace: string, data: MovedData): DataUpload | undefined;
+  /** What a restore was told of a claim by its backup; Velero goes on with exactly one. */
+  dataUploadResults(namespace: string, restored: Restored): Promise<readonly DataUploadResult[]>;
+}
+
+/** A PersistentVolumeClaim, by its name. */
+export interface ClaimName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The data of a volume that a data mover copied. */
+export interface MovedData {
+  /** That it was copied from. */
+  readonly claim: ClaimName;
+  /** Velero's id of the data: another one for each backup. */
+  readonly snapshotID: string;
+}
+
+/** A backed-up claim in a restore. */
+export interface Restored {
+  readonly restoreUid: string;
+  readonly claim: ClaimName;
 }
 
 /** Goes on with what was found, without waiting where it is there already: a promise costs as much as a rule. */

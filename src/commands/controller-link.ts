@@ -13,6 +13,8 @@ import { trimTo } from "../kube/trim.ts";
 /** What the webhook knows of the retention controller, and asks of it. */
 export interface ControllerLink {
   readonly liveness: Pick<ControllerLiveness, "alive">;
+  /** Whether it is alive by what its Lease says now, where no watch may have told us. */
+  aliveStill(): Promise<boolean>;
   readonly room: Pick<Room, "ask">;
   /** Whether the Leases of our namespace have been read. */
   synced(): boolean;
@@ -37,6 +39,7 @@ export function startControllerLink(options: ControllerLinkOptions): ControllerL
 
 const NONE: ControllerLink = {
   liveness: { alive: () => false },
+  aliveStill: async () => false,
   room: { ask: async () => ({ kind: "failed", reason: "there is no retention controller" }) },
   synced: () => true,
 };
@@ -46,10 +49,12 @@ function watchLeases(options: ControllerLinkOptions): ControllerLink {
   const { namespace, controllerLease } = config;
   const liveness = createControllerLiveness({ monotonic: () => performance.now(), wall: () => Date.now() });
   const room = createRoom({ rest, namespace, randomId: randomUUID, now: () => new Date() });
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+  const trim = trimTo(Lease);
   const leases = startCache({
     ...options,
-    path: `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`,
-    trim: trimTo(Lease),
+    path,
+    trim,
     onChange: (now, before) => {
       if ((now ?? before)?.metadata.name === controllerLease) {
         liveness.update(now);
@@ -57,5 +62,14 @@ function watchLeases(options: ControllerLinkOptions): ControllerLink {
       room.update(now, before);
     },
   });
-  return { liveness, room, synced: () => leases.synced() };
+  return {
+    liveness,
+    room,
+    synced: () => leases.synced(),
+    async aliveStill() {
+      const lease = await rest.get(`${path}/${encodeURIComponent(controllerLease)}`, options.signal);
+      liveness.update(trim(lease));
+      return liveness.alive();
+    },
+  };
 }

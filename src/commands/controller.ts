@@ -13,7 +13,7 @@ import { runCanary } from "../controller/canary.ts";
 import { startCaches, unsyncedCaches } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
 import { startLeader } from "../controller/leader.ts";
-import type { Leader } from "../controller/leader.ts";
+import type { Leader, LeaderOptions } from "../controller/leader.ts";
 import { createControllerMetrics } from "../controller/metrics.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
 import { createReport } from "../controller/report.ts";
@@ -112,7 +112,7 @@ interface Replica {
 }
 
 async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSignal): Promise<Replica> {
-  const { config, rest, log, events, onError } = parts;
+  const { config, rest, onError } = parts;
   const { namespace, signingKeySecret } = config;
   const key = await readSigningKey({ rest, namespace, name: signingKeySecret, onError, signal: stop });
   const signer = createSigner(key);
@@ -131,25 +131,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     onChange: (urgent) => leader?.ring(urgent),
   });
   policy.onLoaded(() => leader?.ring(true));
-  const options = {
-    rest,
-    caches,
-    sightings,
-    restoreObjects,
-    metrics,
-    signer,
-    documents: keptDocument,
-    recorder: createRecorder(),
-    policy: () => policy.current(),
-    createReport: () => createReport({ log, events, metrics }),
-    createRestoreReport: () => createRestoreReport({ log, events, metrics }),
-    now: Date.now,
-    clock: () => performance.now(),
-    random: Math.random,
-    onError,
-    onBlocked: createBlockedLog(log),
-    stop,
-  };
+  const options = leaderOptions(parts, policy, { caches, sightings, restoreObjects, metrics, signer, stop });
   return {
     caches,
     run: async () =>
@@ -159,6 +141,28 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
         await Promise.all([leader.ended, probeAdmission(parts, { policy, metrics, signal: over })]);
         leader = undefined;
       }),
+  };
+}
+
+type Seen = Pick<LeaderOptions, "caches" | "sightings" | "restoreObjects" | "metrics" | "signer" | "stop">;
+
+function leaderOptions(parts: Parts, policy: RunningPolicy, seen: Seen): LeaderOptions {
+  const { rest, log, events, onError } = parts;
+  const { metrics } = seen;
+  const ofRestores = { ...metrics, restoresHandedBack: parts.metrics.restoresHandedBack };
+  return {
+    ...seen,
+    rest,
+    documents: keptDocument,
+    recorder: createRecorder(),
+    policy: () => policy.current(),
+    createReport: () => createReport({ log, events, metrics }),
+    createRestoreReport: () => createRestoreReport({ log, events, metrics: ofRestores }),
+    now: Date.now,
+    clock: () => performance.now(),
+    random: Math.random,
+    onError,
+    onBlocked: createBlockedLog(log),
   };
 }
 

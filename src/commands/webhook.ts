@@ -31,6 +31,7 @@ import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
 import { createReport } from "../server/report.ts";
 import { startControllerLink } from "./controller-link.ts";
+import { startHandBack } from "./hand-back.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
 
@@ -129,6 +130,7 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   const lookup = startClusterLookup({ ...parts, signer, memory, onError });
   policy.onLoaded((current) => lookup.watchSnapshotAssociatedObjects(current.snapshotAssociatedObjects));
   const controller = startControllerLink({ ...parts, onError });
+  startHandBack({ ...parts, onError }, policy, controller);
   const schema = watchDataUploadSchema(rest, onError, parts.signal);
   const report = createReport(parts);
   const app = createApp({

@@ -18,7 +18,6 @@ export interface ControllerMetrics {
   readonly pinnedFull: Gauge;
   readonly restores: Counter<"source" | "result">;
   readonly restoreSeconds: Histogram<"source">;
-  readonly restoresHandedBack: Counter;
   readonly canaryProbes: Counter<"result">;
   readonly canarySuccess: Gauge;
 }
@@ -159,9 +158,7 @@ function planMetrics(
   };
 }
 
-function restoreMetrics(
-  registers: Registers,
-): Pick<ControllerMetrics, "restores" | "restoreSeconds" | "restoresHandedBack"> {
+function restoreMetrics(registers: Registers): Pick<ControllerMetrics, "restores" | "restoreSeconds"> {
   return {
     restores: new Counter({
       name: "snapshot_retainer_restores_total",
@@ -174,11 +171,6 @@ function restoreMetrics(
       help: "From the creation of a DataDownload to its completion, by source (retained_snapshot, data_movement).",
       labelNames: ["source"],
       buckets: [1, 2, 5, 10, 30, 60, 300, 1_800, 7_200, 28_800],
-      registers,
-    }),
-    restoresHandedBack: new Counter({
-      name: "snapshot_retainer_restores_handed_back_total",
-      help: "Volumes that were to be restored from a retained snapshot and were handed back to Velero's data movement.",
       registers,
     }),
   };

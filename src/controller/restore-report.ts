@@ -7,6 +7,7 @@ import { formatDuration } from "../policy/duration.ts";
 import { isOver } from "../restore/hand-back.ts";
 import type { Step } from "../restore/step.ts";
 import { timeOf } from "../retention/time.ts";
+import type { Metrics } from "../metrics.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
 /** Tells of restores: log, metrics, and Events on the Restore. */
@@ -22,7 +23,8 @@ export interface RestoreReport {
 export interface RestoreReportOptions {
   readonly log: Logger;
   readonly events: EventRecorder;
-  readonly metrics: ControllerMetrics;
+  readonly metrics: Pick<ControllerMetrics, "restores" | "restoreSeconds"> &
+    Pick<Metrics, "restoresHandedBack">;
 }
 
 /** A report of one term. */

@@ -91,6 +91,11 @@ export function startCache<T extends Cached>(options: CacheOptions<T>): Cache<T>
   };
 }
 
+/** The names of those that have not held their whole collection yet. */
+export function unsyncedOf(caches: readonly [string, Pick<Cache<Cached>, "synced">][]): string[] {
+  return caches.filter(([, cache]) => !cache.synced()).map(([name]) => name);
+}
+
 /** What client-node's informer keeps: enough metadata for itself, and our trimmed object; none where it goes. */
 interface Held<T extends Cached> extends KubernetesObject {
   readonly value: T | undefined;

@@ -1,17 +1,15 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { z } from "zod";
-import { textAt } from "../admission/json-pointer.ts";
 import { LookupFailed } from "../admission/lookup.ts";
 import type { Lookup } from "../admission/lookup.ts";
 import type { Signer } from "../admission/signer.ts";
 import type { SnapshotAssociatedObject } from "../policy/schema.ts";
-import { startCache } from "./cache.ts";
+import { startCache, unsyncedOf } from "./cache.ts";
 import type { Cache, Cached } from "./cache.ts";
 import { ALIAS_LABEL, INHERITED_ANNOTATION, VELERO_BACKUP_NAME_LABEL } from "./keys.ts";
 import { toLabelValue } from "./label-value.ts";
 import type { OriginalsMemory } from "./memory.ts";
 import {
-  AnyObject,
   Backup,
   DataUpload,
   PersistentVolume,
@@ -24,6 +22,10 @@ import type { Metadata } from "./objects.ts";
 import { createLivingOriginals } from "./originals.ts";
 import type { LivingOriginals, StoredSnapshot } from "./originals.ts";
 import type { Rest } from "./rest.ts";
+import { createRestoreLookup } from "./restore-lookup.ts";
+import { createRetainedSnapshots } from "./retained-snapshots.ts";
+import type { RetainedSnapshots } from "./retained-snapshots.ts";
+import { createSaoWatcher } from "./sao-watcher.ts";
 import { createTakenSnapshots } from "./taken-snapshots.ts";
 import type { TakenSnapshots } from "./taken-snapshots.ts";
 import { trimTo } from "./trim.ts";
@@ -59,7 +61,8 @@ export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup
   const { rest, memory } = options;
   const living = createLivingOriginals(options.signer, (found) => memory.remember(found));
   const taken = createTakenSnapshots(options.signer);
-  const caches = startCaches(options, living, taken);
+  const retained = createRetainedSnapshots(options.signer);
+  const caches = startCaches(options, { living, taken, retained });
   const sao = createSaoWatcher(options, living);
 
   return {
@@ -83,6 +86,7 @@ export function startClusterLookup(options: ClusterLookupOptions): ClusterLookup
     backupByLabel: (namespaces, label) =>
       findBackup(caches.backups, namespaces, label) ?? getBackup(rest, namespaces, label),
     ...createVolumeLookup(rest),
+    ...createRestoreLookup({ rest, ...caches, retained, lookupMs: LOOKUP_MS }),
     originalByHandle: (source, handle) => living.find(source, handle) ?? memory.find(source, handle),
     snapshotsOf: (volume) => taken.count(volume),
     unsynced: () => [
@@ -135,7 +139,14 @@ interface Caches {
   readonly backups: Cache<Backup>;
 }
 
-function startCaches(options: ClusterLookupOptions, living: LivingOriginals, taken: TakenSnapshots): Caches {
+/** What is told of each change, to be asked without a search. */
+interface Indices {
+  readonly living: LivingOriginals;
+  readonly taken: TakenSnapshots;
+  readonly retained: RetainedSnapshots;
+}
+
+function startCaches(options: ClusterLookupOptions, { living, taken, retained }: Indices): Caches {
   return {
     volumeSnapshots: startCache({
       ...options,
@@ -151,6 +162,7 @@ function startCaches(options: ClusterLookupOptions, living: LivingOriginals, tak
       onChange: (now, before) => {
         living.update(storedContent(now), storedContent(before));
         taken.update(now?.metadata, before?.metadata);
+        retained.update(now?.metadata, before?.metadata);
       },
     }),
     dataUploads: startCache({
@@ -171,54 +183,6 @@ function storedContent(content: VolumeSnapshotContent | undefined): StoredSnapsh
       handle: content.spec.source.snapshotHandle ?? content.status?.snapshotHandle,
     }
   );
-}
-
-interface SaoWatcher {
-  watch(entries: readonly SnapshotAssociatedObject[]): void;
-  unsynced(): string[];
-}
-
-function createSaoWatcher(options: ClusterLookupOptions, living: LivingOriginals): SaoWatcher {
-  const watched = new Map<string, Cache<Cached & { stored: StoredSnapshot }>>();
-  return {
-    watch(entries) {
-      for (const entry of entries) {
-        const group = entry.group === "" ? "/api" : `/apis/${entry.group}`;
-        const path = `${group}/${entry.version}/${entry.resource}`;
-        const labelSelector = Object.entries(entry.matchLabels)
-          .map(([key, value]) => `${key}=${value}`)
-          .join(",");
-        const key = `${entry.name} ${path}?${labelSelector}#${entry.snapshotHandle}`;
-        if (!watched.has(key)) {
-          const cache = startCache({
-            ...options,
-            path,
-            labelSelector,
-            trim: (object) => storedSao(object, entry),
-            onChange: (now, before) => living.update(now?.stored, before?.stored),
-          });
-          watched.set(key, cache);
-        }
-      }
-    },
-    unsynced: () => unsyncedOf([...watched]),
-  };
-}
-
-function storedSao(
-  object: unknown,
-  entry: SnapshotAssociatedObject,
-): (Cached & { stored: StoredSnapshot }) | undefined {
-  const trimmed = trimTo(AnyObject)(object);
-  if (trimmed === undefined) {
-    return undefined;
-  }
-  const handle = textAt(object, entry.snapshotHandle);
-  return { ...trimmed, stored: { metadata: trimmed.metadata, source: entry.name, original: true, handle } };
-}
-
-function unsyncedOf(caches: readonly [string, Pick<Cache<Cached>, "synced">][]): string[] {
-  return caches.filter(([, cache]) => !cache.synced()).map(([name]) => name);
 }
 
 function isLabelled<T extends Cached>(object: T | undefined): object is T {

@@ -84,6 +84,10 @@ export const VELERO_BACKUP_NAME_LABEL = "velero.io/backup-name";
 export const VELERO_RESTORE_NAME_LABEL = "velero.io/restore-name";
 export const VELERO_RESTORE_UID_LABEL = "velero.io/restore-uid";
 export const VELERO_SCHEDULE_NAME_LABEL = "velero.io/schedule-name";
+/** On the ConfigMap in which a restore finds what a backup says of a volume's data: `DataUpload`. */
+export const VELERO_RESOURCE_USAGE_LABEL = "velero.io/resource-usage";
+/** On the same: `namespace.name` of the backed-up PVC, as a label value. */
+export const VELERO_PVC_NAMESPACE_NAME_LABEL = "velero.io/pvc-namespace-name";
 
 /** On the content of a VolumeGroupSnapshot's member, and copied onto its clone: the sidecar deletes only the group. */
 export const GROUP_HANDLE_ANNOTATION = "groupsnapshot.storage.k8s.io/volumeGroupSnapshotHandle";

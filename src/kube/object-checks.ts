@@ -64,16 +64,23 @@ export function isVolumeSnapshotContent(value: unknown): value is VolumeSnapshot
   if (!isObject(value) || !isMetadata(value["metadata"]) || !isObject(value["spec"])) {
     return false;
   }
-  const { driver, deletionPolicy, source, volumeSnapshotRef: ref } = value["spec"];
+  const { driver, deletionPolicy, source, volumeSnapshotClassName, volumeSnapshotRef: ref } = value["spec"];
   return (
     typeof driver === "string" &&
     isOptionalText(deletionPolicy) &&
     isObject(source) &&
     isOptionalText(source["volumeHandle"]) &&
     isOptionalText(source["snapshotHandle"]) &&
+    isNullishText(volumeSnapshotClassName) &&
     isObject(ref) &&
     areOptionalTexts(ref, ["name", "namespace", "uid"]) &&
-    isNullOr(value["status"], (found) => isOptionalText(found["snapshotHandle"]))
+    isNullOr(value["status"], isContentStatus)
+  );
+}
+
+function isContentStatus({ snapshotHandle, readyToUse, volumeGroupSnapshotHandle }: JsonObject): boolean {
+  return (
+    isOptionalText(snapshotHandle) && isNullishBoolean(readyToUse) && isNullishText(volumeGroupSnapshotHandle)
   );
 }
 
@@ -90,7 +97,7 @@ export function isDataUpload(value: unknown): value is DataUpload {
     isNullishBoolean(retainSnapshot) &&
     isOptionalText(datamover) &&
     isNullOr(csiSnapshot, isCsiSnapshot) &&
-    isNullOr(value["status"], (found) => isNullishText(found["phase"]))
+    isNullOr(value["status"], ({ phase, snapshotID }) => isNullishText(phase) && isNullishText(snapshotID))
   );
 }
 

@@ -51,13 +51,20 @@ export const VolumeSnapshotContent = z.object({
     driver: z.string(),
     deletionPolicy: z.string().optional(),
     source: z.object({ volumeHandle: z.string().optional(), snapshotHandle: z.string().optional() }),
+    volumeSnapshotClassName: z.string().nullish(),
     volumeSnapshotRef: z.object({
       name: z.string().optional(),
       namespace: z.string().optional(),
       uid: z.string().optional(),
     }),
   }),
-  status: z.object({ snapshotHandle: z.string().optional() }).nullish(),
+  status: z
+    .object({
+      snapshotHandle: z.string().optional(),
+      readyToUse: z.boolean().nullish(),
+      volumeGroupSnapshotHandle: z.string().nullish(),
+    })
+    .nullish(),
 });
 export type VolumeSnapshotContent = z.infer<typeof VolumeSnapshotContent>;
 
@@ -79,7 +86,13 @@ export const DataUpload = z.object({
       })
       .nullish(),
   }),
-  status: z.object({ phase: z.string().nullish() }).nullish(),
+  status: z
+    .object({
+      phase: z.string().nullish(),
+      /** Velero's id of the data, once it was moved. */
+      snapshotID: z.string().nullish(),
+    })
+    .nullish(),
 });
 export type DataUpload = z.infer<typeof DataUpload>;
 

@@ -4,6 +4,7 @@ import { textAt } from "../admission/json-pointer.ts";
 import type { KnownOriginal, Lookup } from "../admission/lookup.ts";
 import type { Signer } from "../admission/signer.ts";
 import { ALIAS_LABEL } from "../kube/keys.ts";
+import { resultIn, resultLabels } from "../kube/data-upload-result.ts";
 import { toLabelValue } from "../kube/label-value.ts";
 import {
   AnyObject,
@@ -16,6 +17,9 @@ import {
   VolumeSnapshotContent,
 } from "../kube/objects.ts";
 import type { Metadata } from "../kube/objects.ts";
+import { hasMoved } from "../kube/restore-lookup.ts";
+import { createRetainedSnapshots } from "../kube/retained-snapshots.ts";
+import type { RetainedSnapshots } from "../kube/retained-snapshots.ts";
 import { createTakenSnapshots } from "../kube/taken-snapshots.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import type { KubernetesObject } from "./documents.ts";
@@ -26,6 +30,8 @@ export interface World extends Lookup {
   find(object: KubernetesObject): KubernetesObject | undefined;
 }
 
+type Objects = ReadonlyMap<string, KubernetesObject>;
+
 /** An empty world; look-ups find what was put before. */
 export function createWorld(policy: RetentionPolicy, signer: Signer): World {
   const objects = new Map<string, KubernetesObject>();
@@ -33,9 +39,14 @@ export function createWorld(policy: RetentionPolicy, signer: Signer): World {
     return view.safeParse(objects.get(`${kind}/${namespace}/${name}`)).data;
   }
   const taken = createTakenSnapshots(signer);
+  const retained = createRetainedSnapshots(signer);
   return {
     put(object) {
-      taken.update(metadataOf(object), metadataOf(objects.get(keyOf(object))));
+      const before = objects.get(keyOf(object));
+      taken.update(metadataOf(object), metadataOf(before));
+      if (object.kind === "VolumeSnapshotContent") {
+        retained.update(metadataOf(object), metadataOf(before));
+      }
       objects.set(keyOf(object), object);
     },
     find: (object) => objects.get(keyOf(object)),
@@ -58,17 +69,48 @@ export function createWorld(policy: RetentionPolicy, signer: Signer): World {
       };
     },
     dataUploadByAlias: (namespaces, alias) =>
-      [...objects.values()]
-        .map((object) => (object.kind === "DataUpload" ? DataUpload.safeParse(object).data : undefined))
-        .find(
-          (upload) =>
-            namespaces.includes(upload?.metadata.namespace ?? "") &&
-            valueOf(upload?.metadata.labels, ALIAS_LABEL) === alias,
-        ),
+      allOf("DataUpload", DataUpload, objects).find(
+        ({ metadata }) =>
+          namespaces.includes(metadata.namespace ?? "") && valueOf(metadata.labels, ALIAS_LABEL) === alias,
+      ),
     snapshotsOf: (volume) => taken.count(volume),
+    ...createRestoreLookup(objects, retained),
     originalByHandle: (source, handle) => {
       const held = [...objects.values()].find((object) => isSnapshot(object, policy, source, handle));
       return held === undefined ? undefined : originalOf(held, signer);
+    },
+  };
+}
+
+function allOf<T>(kind: string, view: z.ZodType<T>, objects: Objects): T[] {
+  return [...objects.values()]
+    .map((object) => (object.kind === kind ? view.safeParse(object).data : undefined))
+    .filter((object) => object !== undefined);
+}
+
+function createRestoreLookup(
+  objects: Objects,
+  retained: RetainedSnapshots,
+): Pick<Lookup, "retainedOf" | "dataUploadOf" | "dataUploadResults"> {
+  return {
+    retainedOf: (claim) => {
+      const names = retained.namesOf(claim);
+      return allOf("VolumeSnapshotContent", VolumeSnapshotContent, objects).filter(({ metadata }) =>
+        names.includes(metadata.name ?? ""),
+      );
+    },
+    dataUploadOf: (namespace, data) =>
+      allOf("DataUpload", DataUpload, objects).find((upload) => hasMoved(upload, namespace, data)),
+    dataUploadResults: async (namespace, { restoreUid, claim }) => {
+      const wanted = Object.entries(resultLabels(restoreUid, claim));
+      return [...objects.values()]
+        .filter(({ kind, metadata }) => kind === "ConfigMap" && metadata.namespace === namespace)
+        .filter((object) => {
+          const labels = metadataOf(object)?.labels;
+          return wanted.every(([key, value]) => valueOf(labels, key) === value);
+        })
+        .map((object) => resultIn(object, restoreUid))
+        .filter((result) => result !== undefined);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { parseInherited, writeInherited } from "../../src/admission/inherited.ts";
 import type { Inherited } from "../../src/admission/inherited.ts";
 import { createSigner } from "../../src/admission/signer.ts";
+import type { Signer } from "../../src/admission/signer.ts";
 import { INHERITED_ANNOTATION } from "../../src/kube/keys.ts";
 import { DRIVER, HANDLE } from "./objects.ts";
 
@@ -34,8 +35,8 @@ export function aContentDocument(overrides: Partial<Inherited> = {}): Inherited 
 }
 
 /** Annotations that hold a document, signed. */
-export function annotated(document: Inherited): Record<string, string> {
-  return { [INHERITED_ANNOTATION]: writeInherited(document, SIGNER) };
+export function annotated(document: Inherited, signer: Signer = SIGNER): Record<string, string> {
+  return { [INHERITED_ANNOTATION]: writeInherited(document, signer) };
 }
 
 /** The document that a text holds; throws where it is not ours. */

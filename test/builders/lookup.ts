@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { LookupFailed } from "../../src/admission/lookup.ts";
 import type { KnownOriginal, Lookup } from "../../src/admission/lookup.ts";
 import { ALIAS_LABEL } from "../../src/kube/keys.ts";
+import type { DataUploadResult } from "../../src/kube/data-upload-result.ts";
 import { toLabelValue } from "../../src/kube/label-value.ts";
 import {
   Backup,
@@ -13,6 +14,8 @@ import {
   VolumeSnapshotContent,
 } from "../../src/kube/objects.ts";
 import type { Metadata } from "../../src/kube/objects.ts";
+import { hasMoved } from "../../src/kube/restore-lookup.ts";
+import { aCloneContent } from "./objects.ts";
 
 /** What a cluster holds, as far as look-ups go. */
 export interface Known {
@@ -26,6 +29,10 @@ export interface Known {
   readonly originals?: Readonly<Record<string, KnownOriginal>>;
   /** How many snapshots there are, by the volume's name. */
   readonly taken?: Readonly<Record<string, number>>;
+  /** Names of retained contents, by `namespace/name` of their claim. */
+  readonly retained?: Readonly<Record<string, readonly string[]>>;
+  /** What backups say of data, whichever claim a restore asks about. */
+  readonly results?: readonly DataUploadResult[];
 }
 
 /** A look-up over lists in memory, which answers as caches do: our own port, not Kubernetes. */
@@ -58,6 +65,12 @@ export function aLookup(known: Known = {}): Lookup {
     },
     snapshotsOf: ({ volumeName }) => known.taken?.[volumeName] ?? 0,
     originalByHandle: (source, handle) => known.originals?.[`${source} ${handle}`],
+    retainedOf: ({ namespace, name }) => {
+      const names = known.retained?.[`${namespace}/${name}`] ?? [];
+      return contents.filter(({ metadata }) => names.includes(metadata.name ?? ""));
+    },
+    dataUploadOf: (namespace, data) => uploads.find((upload) => hasMoved(upload, namespace, data)),
+    dataUploadResults: async () => known.results ?? [],
   };
 }
 
@@ -92,6 +105,12 @@ export function aFailingLookup(
     dataUploadByAlias: () => undefined,
     originalByHandle: () => undefined,
     snapshotsOf: () => 0,
+    retainedOf: () => [VolumeSnapshotContent.parse(aCloneContent())],
+    dataUploadOf: () => undefined,
+    dataUploadResults: async () => {
+      await fail();
+      return [];
+    },
   };
 }
 

@@ -13,6 +13,9 @@ export const SNAPSHOT_UID = "6f1c9a52-0b2e-4f0e-9a53-7d1f0c7a1b11";
 export const CLAIM_UID = "0d9c2f5e-55f0-4a6b-8f0a-3c1f8d2e7a42";
 export const HANDLE = "snap-0a1b2c3d";
 export const DRIVER = "rbd.csi.ceph.com";
+export const RESTORE_UID = "b8d5f2c1-4a3e-4f7b-9c6d-2e1a0f9b8c7d";
+/** Velero's id of the data that `aDataUpload` moved. */
+export const SNAPSHOT_ID = "5a8c0e1f7b3d";
 
 /** A Backup as an admin creates it. */
 export function aBackup(overrides: Overrides = {}): Json {
@@ -124,6 +127,32 @@ export function aDataUpload(overrides: Overrides = {}): Json {
         sourcePVC: "data",
         sourceNamespace: "app",
         backupStorageLocation: "default",
+        operationTimeout: "10m0s",
+      },
+    },
+    overrides,
+  );
+}
+
+/** A DataDownload as Velero's CSI plugin creates it to restore the claim of `aDataUpload`, into another namespace. */
+export function aDataDownload(overrides: Overrides = {}): Json {
+  return merge(
+    {
+      apiVersion: "velero.io/v2alpha1",
+      kind: "DataDownload",
+      metadata: {
+        generateName: "restore-1-",
+        namespace: "velero",
+        labels: { "velero.io/restore-name": "restore-1", "velero.io/restore-uid": RESTORE_UID },
+        ownerReferences: [
+          { apiVersion: "velero.io/v1", kind: "Restore", name: "restore-1", controller: true },
+        ],
+      },
+      spec: {
+        targetVolume: { pvc: "data", pv: "", namespace: "app-copy" },
+        backupStorageLocation: "default",
+        snapshotID: SNAPSHOT_ID,
+        sourceNamespace: "app",
         operationTimeout: "10m0s",
       },
     },

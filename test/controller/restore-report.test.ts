@@ -3,6 +3,7 @@ import { beforeEach, describe, test } from "node:test";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { createControllerMetrics } from "../../src/controller/metrics.ts";
+import { createMetrics } from "../../src/metrics.ts";
 import { createRestoreReport } from "../../src/controller/restore-report.ts";
 import type { RestoreReport } from "../../src/controller/restore-report.ts";
 import { aDownload, NOW, secondsAgo } from "../builders/restore.ts";
@@ -19,7 +20,10 @@ describe("of restores", () => {
     events = [];
     report = createRestoreReport({
       log: pino({ enabled: false }),
-      metrics: createControllerMetrics(registry),
+      metrics: {
+        ...createControllerMetrics(registry),
+        restoresHandedBack: createMetrics().restoresHandedBack,
+      },
       events: {
         record: ({ kind, name, uid }, { type, reason, message }) =>
           events.push(`${kind} ${name} ${uid ?? ""}: ${type} ${reason}: ${message}`),

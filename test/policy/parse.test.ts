@@ -200,6 +200,12 @@ describe("parsePolicy takes", () => {
         waitForRoom: 5_000,
         keepAtLeastOne: true,
         deletionsPerMinute: 60,
+        restore: {
+          fromRetained: true,
+          readyWithin: 300_000,
+          handBackAfter: 120_000,
+          acrossClusters: false,
+        },
         velero: { namespaces: ["velero"] },
         dataMovers: { accounts: [] },
         snapshotAssociatedObjects: [],

@@ -128,6 +128,14 @@ request.operation != "UPDATE" ||
 {{ include "snapshot-retainer.cel.changesReserved" . }}
 {{- end -}}
 
+{{/*
+DataDownloads, by which a restore brings a volume back. Those of other data movers are theirs, and one that we took over
+is ours.
+*/}}
+{{- define "snapshot-retainer.cel.dataDownloadOfVelero" -}}
+object.?spec.?datamover.orValue("") in ["", "velero"]
+{{- end -}}
+
 {{/* An object on its way out is left to its finalizers: nothing that we write on it would be read. */}}
 {{- define "snapshot-retainer.cel.notBeingDeleted" -}}
 !has(object.metadata.deletionTimestamp)

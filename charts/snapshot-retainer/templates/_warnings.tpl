@@ -2,7 +2,7 @@
 {{- define "snapshot-retainer.warnings" -}}
 {{- $warnings := list -}}
 {{- $failing := list -}}
-{{- range $key := list "backups" "volumeSnapshots" "volumeSnapshotContents" "dataUploads" "snapshotAssociatedObjects" -}}
+{{- range $key := list "backups" "volumeSnapshots" "volumeSnapshotContents" "dataUploads" "dataDownloads" "snapshotAssociatedObjects" -}}
 {{- if eq "Fail" (dig $key "failurePolicy" $.Values.webhook.failurePolicy $.Values.webhook.overrides) -}}
 {{- $failing = append $failing $key -}}
 {{- end -}}
