@@ -11,7 +11,7 @@ export interface Plan {
   readonly snapshots: readonly Verdict[];
   /** What to do now; nothing where the policy's mode is audit. The most urgent first. */
   readonly actions: readonly Action[];
-  /** One for each reservation of the world. */
+  /** One for each reservation of the world; in the mode audit for those that are over alone. */
   readonly room: readonly RoomAnswer[];
   /** When time alone changes the plan, milliseconds since 1970. */
   readonly recheckAt: number | undefined;
