@@ -6,11 +6,13 @@ export type PatchOperation =
   | { readonly op: "add" | "replace"; readonly path: string; readonly value: unknown }
   | { readonly op: "remove"; readonly path: string };
 
-/** What an object's labels, annotations and spec should be; an undefined value removes the key. */
+/** What an object's labels, annotations, spec and finalizers should be; an undefined value removes the key. */
 export interface Edits {
   readonly labels?: Readonly<Record<string, string | undefined>>;
   readonly annotations?: Readonly<Record<string, string | undefined>>;
   readonly spec?: Readonly<Record<string, unknown>>;
+  /** To be there; others stay. */
+  readonly finalizers?: readonly string[];
 }
 
 /** The parts of an object that edits are compared with. */
@@ -18,6 +20,7 @@ export interface Editable {
   readonly metadata: {
     readonly labels?: StringMap | null | undefined;
     readonly annotations?: StringMap | null | undefined;
+    readonly finalizers?: readonly string[] | null | undefined;
   };
   readonly spec?: Readonly<Record<string, unknown>> | null | undefined;
 }
@@ -31,7 +34,22 @@ export function patchFor(object: Editable, edits: Edits): PatchOperation[] {
     ...mapOperations("/metadata/labels", object.metadata.labels, edits.labels),
     ...mapOperations("/metadata/annotations", object.metadata.annotations, edits.annotations),
     ...mapOperations("/spec", object.spec, edits.spec),
+    ...listOperations("/metadata/finalizers", object.metadata.finalizers, edits.finalizers),
   ];
+}
+
+function listOperations(
+  path: string,
+  current: readonly string[] | null | undefined,
+  wanted: readonly string[] = [],
+): PatchOperation[] {
+  const missing = wanted.filter((value) => current?.includes(value) !== true);
+  if (missing.length === 0) {
+    return [];
+  }
+  return current === null || current === undefined
+    ? [{ op: "add", path, value: missing }]
+    : missing.map((value) => ({ op: "add", path: `${path}/-`, value }));
 }
 
 function mapOperations(

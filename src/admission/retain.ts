@@ -1,4 +1,10 @@
-import { GROUP_HANDLE_ANNOTATION, RETAIN_ANNOTATION, VOLUME_LIMIT_ANNOTATION } from "../kube/keys.ts";
+import {
+  EXCLUDE_FROM_BACKUP_LABEL,
+  GROUP_HANDLE_ANNOTATION,
+  HOLD_FINALIZER,
+  RETAIN_ANNOTATION,
+  VOLUME_LIMIT_ANNOTATION,
+} from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { DataUpload, VolumeSnapshotContent } from "../kube/objects.ts";
 import type { Code } from "./outcome.ts";
@@ -8,7 +14,7 @@ import type { Surroundings } from "./rule.ts";
 /** What becomes of a clone's deletion policy, and why. */
 export interface RetainDecision {
   readonly code: Extract<Code, "inherited" | "retain_set" | "retain_refused">;
-  readonly edits?: Pick<Edits, "spec">;
+  readonly edits?: Edits;
   /** In words; empty where nobody wanted the snapshot retained. */
   readonly reason: string;
 }
@@ -20,7 +26,8 @@ const FINAL: readonly string[] = ["Completed", "Failed", "Canceled"];
 
 /**
  * Whether the content that a data mover works from outlives the data movement. Velero's exposer gives it the policy
- * Delete and never looks at it again; with Retain it is ours to delete, so each condition is one of being able to.
+ * Delete and never looks at it again; with Retain it is ours to delete, so each condition is one of being able to. A newer
+ * Velero deletes the object when it is done with it: held, it waits for the controller, which makes it again or frees it.
  */
 export function decideRetain(
   content: VolumeSnapshotContent,
@@ -45,7 +52,11 @@ export function decideRetain(
   }
   return {
     code: "retain_set",
-    edits: { spec: { deletionPolicy: "Retain" } },
+    edits: {
+      labels: { [EXCLUDE_FROM_BACKUP_LABEL]: "true" },
+      spec: { deletionPolicy: "Retain" },
+      finalizers: [HOLD_FINALIZER],
+    },
     reason: `DataUpload ${upload.metadata.name ?? ""} wants it retained`,
   };
 }

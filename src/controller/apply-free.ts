@@ -1,9 +1,8 @@
-import { z } from "zod";
 import { BEING_DELETED_ANNOTATION, RELEASED_ANNOTATION, RELEASED_AT_ANNOTATION } from "../kube/keys.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
 import type { Free, LeftOver, ObjectRef } from "../retention/plan.ts";
 import { formatTime } from "../retention/time.ts";
-import { CONTENT_FINALIZER, contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
+import { contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
 import type { Writes } from "./writes.ts";
 
 /** What freeing needs beside the action itself. */
@@ -104,23 +103,13 @@ async function prepare(action: Free, { writes, confirm, onBegun }: FreeOptions):
     metadata: {
       labels: action.labels,
       ...(mark && { annotations: MARK }),
+      ...(action.finalizers && { finalizers: action.finalizers }),
     },
     spec: { deletionPolicy: "Delete" },
   });
   if (!action.started) onBegun(action);
-  const content = { ...action.content, resourceVersion: metadataOf(answer).resourceVersion };
-  const { finalizers } = Finalized.parse(answer).metadata;
-  if (action.deleting || finalizers.includes(CONTENT_FINALIZER)) {
-    return content;
-  }
-  const withOurs = { metadata: { finalizers: [...finalizers, CONTENT_FINALIZER] } };
-  return {
-    ...content,
-    resourceVersion: metadataOf(await writes.patch(path, content, withOurs)).resourceVersion,
-  };
+  return { ...action.content, resourceVersion: metadataOf(answer).resourceVersion };
 }
-
-const Finalized = z.object({ metadata: z.object({ finalizers: z.array(z.string()).default([]) }) });
 
 /** While its VolumeSnapshot exists, deleting that deletes the content; Velero has the first turn. */
 async function freeBySnapshot(

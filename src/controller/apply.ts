@@ -1,13 +1,13 @@
 import { writeInherited } from "../admission/inherited.ts";
 import type { Signer } from "../admission/signer.ts";
-import { INHERITED_ANNOTATION } from "../kube/keys.ts";
+import { CONTENT_FINALIZER, HOLD_FINALIZER, INHERITED_ANNOTATION, RETAINED_LABEL } from "../kube/keys.ts";
 import { ApiError } from "../kube/rest.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
-import type { Action, Label, ObjectRef, Recreate } from "../retention/plan.ts";
+import type { Action, Label, LetGo, ObjectRef, Protect, Recreate } from "../retention/plan.ts";
 import { applyFree, release } from "./apply-free.ts";
 import type { FreeOptions } from "./apply-free.ts";
 import type { Recorder } from "./apply-record.ts";
-import { CONTENT_FINALIZER, contentPath, metadataOf } from "./writes.ts";
+import { contentPath, metadataOf } from "./writes.ts";
 import type { Change, Writes } from "./writes.ts";
 
 /** What applying needs. */
@@ -53,7 +53,7 @@ async function applyAction(action: Action, options: ApplyOptions): Promise<Outco
   const { writes, signer } = options;
   switch (action.kind) {
     case "protect":
-      await patchContent(action.content, { spec: { deletionPolicy: "Retain" } }, writes);
+      await patchContent(action.content, protection(action), writes);
       return DONE;
     case "label":
       await patchContent(action.content, { metadata: labelsOf(action, signer) }, writes);
@@ -63,6 +63,10 @@ async function applyAction(action: Action, options: ApplyOptions): Promise<Outco
       return DONE;
     case "record":
       await options.recorder.record(action, writes);
+      return DONE;
+    case "letGo":
+      await options.confirm();
+      await letGo(action, writes);
       return DONE;
     case "release":
       await options.confirm();
@@ -90,6 +94,19 @@ function labelsOf({ labels, document }: Label, signer: Signer): NonNullable<Chan
     : { labels, annotations: { [INHERITED_ANNOTATION]: writeInherited(document, signer) } };
 }
 
+function protection({ finalizers }: Protect): Change {
+  return { spec: { deletionPolicy: "Retain" }, ...(finalizers && { metadata: { finalizers } }) };
+}
+
+async function letGo({ content, finalizers, forget }: LetGo, writes: Writes): Promise<void> {
+  const path = contentPath(content.name);
+  // Seen to disappear with the label, it would be made again.
+  const { resourceVersion } = forget
+    ? metadataOf(await writes.patch(path, content, { metadata: { labels: { [RETAINED_LABEL]: null } } }))
+    : content;
+  await writes.patch(path, { ...content, resourceVersion }, { metadata: { finalizers } });
+}
+
 async function recreate(action: Recreate, writes: Writes, signer: Signer): Promise<void> {
   const { name, labels, annotations, document, driver, handle, snapshotRef } = action;
   await writes.create(contentPath(), {
@@ -99,7 +116,7 @@ async function recreate(action: Recreate, writes: Writes, signer: Signer): Promi
       name,
       labels,
       annotations: { ...annotations, [INHERITED_ANNOTATION]: writeInherited(document, signer) },
-      finalizers: [CONTENT_FINALIZER],
+      finalizers: [HOLD_FINALIZER, CONTENT_FINALIZER],
     },
     spec: {
       deletionPolicy: "Retain",

@@ -86,7 +86,7 @@ function workMetrics(registers: Registers): Pick<ControllerMetrics, "frees" | "a
     }),
     actions: new Counter({
       name: "snapshot_retainer_actions_total",
-      help: "Actions of the plan that were done, by kind (protect, label, record, mark, release, free, recreate).",
+      help: "Actions of the plan that were done, by kind (protect, label, record, mark, letGo, release, free, recreate).",
       labelNames: ["action"],
       registers,
     }),

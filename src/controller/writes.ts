@@ -26,12 +26,6 @@ export interface Change {
 
 const CONTENTS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
 
-/**
- * The snapshot controller puts it on a content that is bound, and the sidecar takes it off when it has freed the snapshot.
- * A content without it that is deleted is gone before the sidecar looks, and its snapshot stays on the storage.
- */
-export const CONTENT_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
-
 /** Writes that name what they expect to find. */
 export function createWrites(rest: Pick<Rest, "call">, signal: AbortSignal): Writes {
   return {

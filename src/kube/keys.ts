@@ -31,6 +31,12 @@ export const PIN_LABEL = "snapshot-retainer.io/pin";
 export const RELEASED_ANNOTATION = "snapshot-retainer.io/released";
 /** On a VolumeSnapshotContent, set together with the policy Delete: it was we who set that, and why (a reason code). */
 export const RELEASED_LABEL = "snapshot-retainer.io/released";
+/**
+ * A finalizer on the content that a data mover works from, there from its creation on where it is to be retained: whoever
+ * deletes the object, the snapshot is not forgotten before a controller has looked. Never on an original: Velero waits for
+ * those to disappear.
+ */
+export const HOLD_FINALIZER = "snapshot-retainer.io/hold";
 /** On a DataUpload: name of the retained content, where the served CRD has no `status.retainedSnapshot`. */
 export const RETAINED_SNAPSHOT_ANNOTATION = "snapshot-retainer.io/retained-snapshot";
 
@@ -113,6 +119,11 @@ export const BEING_DELETED_ANNOTATION = "snapshot.storage.kubernetes.io/volumesn
 export const DELETION_SECRET_NAME_ANNOTATION = "snapshot.storage.kubernetes.io/deletion-secret-name";
 export const DELETION_SECRET_NAMESPACE_ANNOTATION =
   "snapshot.storage.kubernetes.io/deletion-secret-namespace";
+/**
+ * The snapshot controller puts it on a content that is bound, and the sidecar takes it off when it has freed the snapshot.
+ * A content without it that is deleted is gone before the sidecar looks, and its snapshot stays on the storage.
+ */
+export const CONTENT_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
 
 /** The node that the scheduler chose for a claim whose class waits for its first consumer. */
 export const SELECTED_NODE_ANNOTATION = "volume.kubernetes.io/selected-node";

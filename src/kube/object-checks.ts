@@ -66,6 +66,7 @@ export function isVolumeSnapshotContent(value: unknown): value is VolumeSnapshot
   }
   const { driver, deletionPolicy, source, volumeSnapshotClassName, volumeSnapshotRef: ref } = value["spec"];
   return (
+    areTexts(value["metadata"]["finalizers"]) &&
     typeof driver === "string" &&
     isOptionalText(deletionPolicy) &&
     isObject(source) &&
@@ -103,6 +104,14 @@ export function isDataUpload(value: unknown): value is DataUpload {
 
 function isCsiSnapshot(value: JsonObject): boolean {
   return typeof value["volumeSnapshot"] === "string" && areOptionalTexts(value, ["storageClass", "driver"]);
+}
+
+function areTexts(value: unknown): boolean {
+  return (
+    value === undefined ||
+    value === null ||
+    (Array.isArray(value) && value.every((text: unknown) => typeof text === "string"))
+  );
 }
 
 function areOwners(value: unknown): boolean {

@@ -46,7 +46,7 @@ export type VolumeSnapshot = z.infer<typeof VolumeSnapshot>;
 
 /** snapshot.storage.k8s.io/v1 VolumeSnapshotContent: the fields that we read. */
 export const VolumeSnapshotContent = z.object({
-  metadata: Metadata,
+  metadata: Metadata.extend({ finalizers: z.array(z.string()).nullish() }),
   spec: z.object({
     driver: z.string(),
     deletionPolicy: z.string().optional(),

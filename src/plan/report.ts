@@ -27,7 +27,7 @@ export interface ReportedSnapshot {
   readonly decision: "kept" | "going" | "held";
   readonly reason: string;
   readonly message: string;
-  /** Whether it is certain that it is ours: a signature that was checked, or Velero's own DataUpload. */
+  /** Whether signatures were checked: volume and Backup come from documents also where a DataUpload names the content. */
   readonly verified: boolean;
 }
 
@@ -80,7 +80,7 @@ function snapshotOf(verdict: Verdict, now: number, verified: boolean): ReportedS
     decision: decisionOf(verdict),
     reason,
     message,
-    verified: verified || verdict.evidence !== "document",
+    verified,
   };
 }
 

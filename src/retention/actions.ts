@@ -8,14 +8,15 @@ import {
 import { toLabelValue } from "../kube/label-value.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { Decision, Entry } from "./entry.ts";
+import { finalizersToHold, finalizersWithoutHold, isFreed, isHeldBack, successorName } from "./hold.ts";
 import { isDeleting } from "./lifecycle.ts";
 import { referenceTo } from "./objects.ts";
 import type { VolumeSnapshotContent } from "./objects.ts";
-import type { Action } from "./plan.ts";
+import type { Action, LetGo } from "./plan.ts";
 import { isRecorded, releasedAs, resultOf } from "./record.ts";
 import type { Relations } from "./relations.ts";
 import { documentFor, labelsFor, RETAINED } from "./retained-document.ts";
-import { recreate } from "./recreate.ts";
+import { recreate, recreateAs } from "./recreate.ts";
 
 /** What the actions for one snapshot depend on. */
 export interface Deed {
@@ -32,8 +33,14 @@ export function keepingActions(deed: Deed): Action[] {
   const actions =
     content === undefined
       ? [release(deed), recreate(deed.entry, deed.relations)]
-      : [protect(deed, content), record(deed, content), label(deed, content), mark(deed, content)];
-  return actions.filter((action) => action !== undefined);
+      : [
+          protect(deed, content),
+          record(deed, content),
+          label(deed, content),
+          mark(deed, content),
+          renew(deed, content),
+        ];
+  return [...actions, ...letGo(deed)].filter((action) => action !== undefined);
 }
 
 /** The content of a snapshot that is on its way to be retained, or is. */
@@ -57,6 +64,7 @@ function protect(deed: Deed, content: VolumeSnapshotContent): Action | undefined
     key: deed.entry.snapshot.name,
     message: "its snapshot is to be retained, and the webhook did not set the policy Retain",
     content: referenceTo(content.metadata),
+    finalizers: finalizersToHold(content),
   };
 }
 
@@ -124,6 +132,46 @@ function mark({ entry }: Deed, content: VolumeSnapshotContent): Action | undefin
     message: "its data was copied and its Backup ended well",
     content: referenceTo(content.metadata),
     labels: RETAINED,
+  };
+}
+
+/**
+ * Somebody deleted the object of a snapshot that stays: with a DataUpload that has it on record, it is let go and made again
+ * under its name; without one, its successor has to be there first.
+ */
+function renew({ entry, relations }: Deed, content: VolumeSnapshotContent): Action | undefined {
+  if (!isHeldBack(content)) {
+    return undefined;
+  }
+  const { upload } = entry.snapshot.identity;
+  return upload === undefined
+    ? recreateAs(successorName(content), content, entry.snapshot, relations)
+    : letGoOf(content, entry, false);
+}
+
+/** Those that only our finalizer keeps, and that nobody needs: freed, or made again under another name. */
+function letGo({ entry, relations }: Deed): Action[] {
+  const { content, driver, handle } = entry.snapshot;
+  if (content === undefined) {
+    return [];
+  }
+  const others = driver === undefined || handle === undefined ? [] : relations.contentsOf(driver, handle);
+  return [
+    ...(isFreed(content) ? [letGoOf(content, entry, false)] : []),
+    ...others
+      .filter((other) => isHeldBack(other) && successorName(other) === content.metadata.name)
+      .map((other) => letGoOf(other, entry, true)),
+  ];
+}
+
+function letGoOf(content: VolumeSnapshotContent, { snapshot }: Entry, forget: boolean): LetGo {
+  return {
+    kind: "letGo",
+    key: snapshot.name,
+    message: "it was deleted, and nothing is lost with its object",
+    content: referenceTo(content.metadata),
+    finalizers: finalizersWithoutHold(content),
+    forget,
   };
 }
 

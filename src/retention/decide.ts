@@ -11,7 +11,7 @@ import { freeOf } from "./free.ts";
 import { applyLimits } from "./limits.ts";
 import { courseOf, isDeleting } from "./lifecycle.ts";
 import { noticesOf } from "./notices.ts";
-import type { Action, Plan, Verdict, VolumePlan } from "./plan.ts";
+import type { Action, Plan, RoomAnswer, Verdict, VolumePlan } from "./plan.ts";
 import { isInProgress, restoredOf, shieldOf, sourcesOf } from "./protections.ts";
 import { relate } from "./relations.ts";
 import type { Relations } from "./relations.ts";
@@ -39,14 +39,20 @@ export function decide(world: World, policy: RetentionPolicy, now: number): Plan
   const allotment = allot(goingOf(entries, decisions, places), policy, world.freedAt, now);
   const outcome: Outcome = { entries, decisions, allotment, claimed };
   const actions = policy.mode === "audit" ? [] : actionsOf(outcome, { relations, policy, now });
+  const room = answerRoom(claimed, { entries, decisions, held: allotment.held });
   return {
     ...verdictsOf(outcome),
     actions,
-    room: policy.mode === "audit" ? [] : answerRoom(claimed, { entries, decisions, held: allotment.held }),
+    // Requests from before the mode was audit are cleared away, as nobody else does.
+    room: policy.mode === "audit" ? room.filter(isOver) : room,
     recheckAt: earliest([...timesOf(outcome, actions), ...limits.recheckAt], now),
     notices: noticesOf({ entries, relations, policy, now }),
     missingBackups: missingBackups(entries),
   };
+}
+
+function isOver({ answer }: RoomAnswer): boolean {
+  return answer === "consumed" || answer === "lapsed";
 }
 
 /** Everything decided, from which the plan is written. */

@@ -1,6 +1,7 @@
 import { BEING_DELETED_ANNOTATION, RELEASED_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { Going } from "./budget.ts";
+import { finalizersToFree, isBeingDeleted } from "./hold.ts";
 import { isDeleting, isRunning } from "./lifecycle.ts";
 import { referenceTo } from "./objects.ts";
 import type { DataUpload, VolumeSnapshotContent } from "./objects.ts";
@@ -37,6 +38,7 @@ export function freeOf(going: Going, relations: Relations, now: number): Free | 
     deleting: isDeleting(snapshot),
     deletionPolicy: content.spec.deletionPolicy,
     labels: { [RELEASED_LABEL]: decision.reason },
+    finalizers: finalizersToFree(content),
     bound: isBound(content),
     markedBeingDeleted: isMarked(content),
     handleInStatus: (content.status?.snapshotHandle ?? "") !== "",
@@ -49,7 +51,7 @@ export function freeOf(going: Going, relations: Relations, now: number): Free | 
 function leftOver(original: VolumeSnapshotContent, relations: Relations, at: number): LeftOver {
   return {
     content: referenceTo(original.metadata),
-    deleting: typeof original.metadata.deletionTimestamp === "string",
+    deleting: isBeingDeleted(original),
     unmarked: isBound(original) && !isMarked(original),
     snapshot: snapshotOf(original, relations, at),
   };

@@ -11,6 +11,7 @@ import {
 import { valueOf } from "../kube/objects.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { madeFor } from "../restore/names.ts";
+import { successorName } from "./hold.ts";
 import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
 import type { Evidence, NamespacedName, VolumeRef } from "./plan.ts";
 import { movedSnapshotOf } from "./record.ts";
@@ -165,8 +166,13 @@ function isCopy(content: VolumeSnapshotContent, document: Inherited, relations: 
     !isRetained(content) &&
     relations
       .contentsOf(content.spec.driver, handleOf(content) ?? "")
-      .some((other) => other !== content && isRetained(other))
+      .some((other) => other !== content && isRetained(other) && !isSuccessor(content, other))
   );
+}
+
+/** Whether it is what we made of the other one, which may have been labelled since. */
+function isSuccessor({ metadata }: VolumeSnapshotContent, other: VolumeSnapshotContent): boolean {
+  return metadata.name === successorName(other);
 }
 
 /** Whether a content carries the label of a retained one: worth something together with an identity only. */

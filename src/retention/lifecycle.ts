@@ -1,6 +1,7 @@
 import { RELEASED_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { BackupState } from "./backup-state.ts";
+import { isBeingDeleted, isHeldBack } from "./hold.ts";
 import type { DataUpload } from "./objects.ts";
 import type { Stage } from "./plan.ts";
 import { GOING_REASONS } from "./reasons.ts";
@@ -42,9 +43,9 @@ export interface Circumstances {
 /** How long a mover may go on after its Backup has ended, as Velero gives up a stale one after an hour at most. */
 export const MOVER_GRACE_MS = 60 * 60 * 1000;
 
-/** Whether somebody deleted its content already: what the policy said then happens. */
+/** Whether somebody deleted its content already: what the policy said then happens, unless we hold the object back. */
 export function isDeleting({ content }: StorageSnapshot): boolean {
-  return typeof content?.metadata.deletionTimestamp === "string";
+  return content !== undefined && isBeingDeleted(content) && !isHeldBack(content);
 }
 
 /** No DataUpload leaves one of these (velero data_upload_controller.go, isDataUploadInFinalState). */

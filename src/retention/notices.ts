@@ -1,5 +1,6 @@
 import { timeOf } from "./time.ts";
 import type { Entry } from "./entry.ts";
+import { isHeldBack } from "./hold.ts";
 import { identifyClone, isRetained } from "./identify.ts";
 import type { Relations } from "./relations.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
@@ -101,13 +102,14 @@ function isLeftOver({ backup }: Entry, now: number): boolean {
 
 function notBelieved({ relations, policy }: Noticed): PlanNotice[] {
   return relations.world.contents
-    .filter((content) => isRetained(content) && content.spec.source.volumeHandle === undefined)
+    .filter((content) => isRetained(content) || isHeldBack(content))
+    .filter(({ spec }) => spec.source.volumeHandle === undefined)
     .filter((content) => identifyClone(content, relations, policy) === undefined)
     .map(({ metadata }) =>
       noticeOf(
         metadata,
         "NotBelieved",
-        `${metadata.name ?? ""} is labelled as retained, and neither a signed document nor a DataUpload says that it is: it is neither counted nor freed`,
+        `${metadata.name ?? ""} is labelled as retained, or held back from its deletion, and neither a signed document nor a DataUpload says that it is ours: it is neither counted nor freed`,
       ),
     );
 }

@@ -11,7 +11,7 @@ export interface Plan {
   readonly snapshots: readonly Verdict[];
   /** What to do now; nothing where the policy's mode is audit. The most urgent first. */
   readonly actions: readonly Action[];
-  /** One for each reservation of the world. */
+  /** One for each reservation of the world; in the mode audit for those that are over alone. */
   readonly room: readonly RoomAnswer[];
   /** When time alone changes the plan, milliseconds since 1970. */
   readonly recheckAt: number | undefined;
@@ -93,10 +93,12 @@ interface Decided {
   readonly message: string;
 }
 
-/** Set `spec.deletionPolicy: Retain` while its DataUpload runs: what the webhook does at CREATE. */
+/** Set `spec.deletionPolicy: Retain` while its DataUpload runs, and hold the object: what the webhook does at CREATE. */
 export interface Protect extends Decided {
   readonly kind: "protect";
   readonly content: ObjectRef;
+  /** All that it is to have; undefined where it has. */
+  readonly finalizers: readonly string[] | undefined;
 }
 
 /** Give a content the labels and the document that it should have got at CREATE. */
@@ -123,6 +125,16 @@ export interface Mark extends Decided {
   readonly kind: "mark";
   readonly content: ObjectRef;
   readonly labels: StringMap;
+}
+
+/** Take our finalizer off a content that was deleted, once nothing is lost with the object. */
+export interface LetGo extends Decided {
+  readonly kind: "letGo";
+  readonly content: ObjectRef;
+  /** All that stay. */
+  readonly finalizers: readonly string[];
+  /** It has a successor: nobody is to make it again. */
+  readonly forget: boolean;
 }
 
 /** Write the annotation `snapshot-retainer.io/released` on the DataUpload of a content that somebody else is freeing. */
@@ -161,6 +173,8 @@ export interface Free extends Decided {
   readonly deletionPolicy: string | undefined;
   /** To be set together with the policy Delete: they tell our own hand from others'. */
   readonly labels: StringMap;
+  /** To be set together with it: the sidecar's keeps the object, not ours; undefined where that is so. */
+  readonly finalizers: readonly string[] | undefined;
   /** It was bound (`volumeSnapshotRef.uid`), so the sidecar wants the annotation `volumesnapshot-being-deleted`. */
   readonly bound: boolean;
   readonly markedBeingDeleted: boolean;
@@ -190,7 +204,7 @@ export interface Recreate extends Decided {
   readonly snapshotRef: NamespacedName;
 }
 
-export type Action = Protect | Label | Record | Mark | Release | Free | Recreate;
+export type Action = Protect | Label | Record | Mark | LetGo | Release | Free | Recreate;
 
 /**
  * `granted` and `none` are to be written onto the Lease; `wait`: something is being freed, look again; `consumed`: the

@@ -11,24 +11,38 @@ import type { StorageSnapshot } from "./storage-snapshot.ts";
 
 /** The content of a snapshot whose object is gone; undefined for all others. */
 export function recreate({ snapshot, course }: Entry, relations: Relations): Recreate | undefined {
-  const { driver, handle, name, vanished } = snapshot;
-  if (course.stage !== "missing" || driver === undefined || handle === undefined) {
+  if (course.stage !== "missing") {
+    return undefined;
+  }
+  const { name, vanished } = snapshot;
+  const remembered = vanished === undefined ? fromRecord(snapshot) : fromContent(vanished);
+  const message = "its object is gone and its snapshot is on the storage";
+  return recreateFrom({ name, message, ...remembered }, snapshot, relations);
+}
+
+/** The same snapshot under another name, while the content that it had is still there. */
+export function recreateAs(
+  name: string,
+  content: VolumeSnapshotContent,
+  snapshot: StorageSnapshot,
+  relations: Relations,
+): Recreate | undefined {
+  const message = "its object was deleted and its snapshot is on the storage";
+  return recreateFrom({ name, message, ...fromContent(content) }, snapshot, relations);
+}
+
+function recreateFrom(
+  given: Remembered & Pick<Recreate, "name" | "message">,
+  snapshot: StorageSnapshot,
+  relations: Relations,
+): Recreate | undefined {
+  const { driver, handle, name: key } = snapshot;
+  if (driver === undefined || handle === undefined) {
     return undefined;
   }
   const document = documentFor(snapshot, relations);
-  const labels = labelsFor(document);
-  const remembered = vanished === undefined ? fromRecord(snapshot) : fromContent(vanished);
-  return {
-    kind: "recreate",
-    key: name,
-    message: "its object is gone and its snapshot is on the storage",
-    name,
-    driver,
-    handle,
-    document,
-    ...remembered,
-    labels: { ...remembered.labels, ...labels },
-  };
+  const labels = { ...given.labels, ...labelsFor(document) };
+  return { kind: "recreate", key, driver, handle, document, ...given, labels };
 }
 
 type Remembered = Pick<

@@ -2,6 +2,7 @@ import { RELEASED_LABEL, RETAIN_ANNOTATION } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import { handleKey } from "../kube/originals.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
+import { isBeingDeleted } from "./hold.ts";
 import { identifyClone, identifyOriginal, identityOf, isGroupMember, isRetained } from "./identify.ts";
 import type { Identity } from "./identify.ts";
 import { contentsWithLeftOver } from "./left-over.ts";
@@ -50,12 +51,14 @@ export function storageSnapshots(relations: Relations, policy: RetentionPolicy):
     const before = drafts.get(draft.key);
     drafts.set(draft.key, before === undefined ? draft : merge(before, draft));
   }
-  // Where a DataUpload has a snapshot on record, that one speaks.
+  // Where a DataUpload has a snapshot on record, that one speaks; its content as it was knows the labels, pins among them.
   for (const draft of [
     ...byDraftName(recorded(relations, policy)),
     ...byDraftName(vanished(relations, policy)),
   ]) {
-    if (!drafts.has(draft.key)) drafts.set(draft.key, draft);
+    const before = drafts.get(draft.key);
+    if (before === undefined) drafts.set(draft.key, draft);
+    else if (before.name === draft.name) drafts.set(draft.key, { ...before, vanished: draft.vanished });
   }
   return believedOnce([...drafts.values()].map((draft) => complete(draft, relations)).toSorted(newestFirst));
 }
@@ -198,13 +201,19 @@ function merge(a: Draft, b: Draft): Draft {
   };
 }
 
-/** Of two contents for one handle: the one that is labelled as retained, else by name, so that the choice is the same each time. */
+/**
+ * Of two contents for one handle: the one that was not deleted, else the one that is labelled as retained, else by name, so
+ * that the choice is the same each time.
+ */
 function preferred(
   a: VolumeSnapshotContent | undefined,
   b: VolumeSnapshotContent | undefined,
 ): VolumeSnapshotContent | undefined {
   if (a === undefined || b === undefined) {
     return a ?? b;
+  }
+  if (isBeingDeleted(a) !== isBeingDeleted(b)) {
+    return isBeingDeleted(a) ? b : a;
   }
   return isRetained(a) === isRetained(b) ? byObjectName(a, b) : [a, b].find(isRetained);
 }

@@ -147,12 +147,19 @@ function partOf(value: unknown): Json {
 }
 
 describe("for any object of any kind by any account", () => {
-  test("a deletion policy is changed to Retain alone, on the clone of a DataUpload that wants it", async () => {
+  test("a deletion policy is changed to Retain alone, and held, on the clone of a DataUpload that wants it", async () => {
     await everyRequest(async (parts, context) => {
       const { patch, outcome } = await admit(aRequest(parts), context);
       const before = partOf(parts.object["spec"])["deletionPolicy"];
-      const after = partOf(applied(parts.object, patch)["spec"])["deletionPolicy"];
-      assert.equal(after, outcome.code === "retain_set" ? "Retain" : before);
+      const { spec, metadata } = applied(parts.object, patch);
+      assert.equal(partOf(spec)["deletionPolicy"], outcome.code === "retain_set" ? "Retain" : before);
+      const { finalizers } = partOf(metadata);
+      assert.deepEqual(
+        finalizers,
+        outcome.code === "retain_set"
+          ? ["snapshot-retainer.io/hold"]
+          : partOf(parts.object["metadata"])["finalizers"],
+      );
       if (outcome.code === "retain_set") {
         assert.equal(context.policy?.mode, "enforce");
         assert.equal(context.controllerAlive, true);
@@ -296,7 +303,8 @@ function applied(object: Json, patch: readonly object[]): Json {
 }
 
 function withoutOurs(object: Json): Json {
-  const { labels: _labels, annotations: _annotations, ...others } = partOf(object["metadata"]);
+  const metadata = partOf(object["metadata"]);
+  const { labels: _labels, annotations: _annotations, finalizers: _finalizers, ...others } = metadata;
   const { retainSnapshot: _retain, deletionPolicy: _policy, ...spec } = partOf(object["spec"]);
   return asSent({ ...object, metadata: others, spec });
 }

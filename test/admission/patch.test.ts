@@ -56,6 +56,16 @@ const cases: Record<string, Case> = {
       { op: "add", path: "/metadata/labels/~01", value: "2" },
     ],
   },
+  "adds a list that is absent": {
+    object: { metadata: {} },
+    edits: { finalizers: ["a"] },
+    want: [{ op: "add", path: "/metadata/finalizers", value: ["a"] }],
+  },
+  "adds to a list what is not in it": {
+    object: { metadata: { finalizers: ["a"] } },
+    edits: { finalizers: ["a", "b"] },
+    want: [{ op: "add", path: "/metadata/finalizers/-", value: "b" }],
+  },
   "adds a field to the spec": {
     object: { metadata: {}, spec: { x: 1 } },
     edits: { spec: { retainSnapshot: true } },

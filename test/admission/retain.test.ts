@@ -206,7 +206,14 @@ describe("the deletion policy of a clone", () => {
       const outcome = decideBy(volumeSnapshotContentRule, parts, related, context);
       const { code, spec, warnings } = show(outcome);
       assert.equal(code, want);
-      assert.deepEqual(spec, want === "retain_set" ? { deletionPolicy: "Retain" } : undefined);
+      const isSet = want === "retain_set";
+      assert.deepEqual(spec, isSet ? { deletionPolicy: "Retain" } : undefined);
+      assert.deepEqual(outcome.edits?.finalizers, isSet ? ["snapshot-retainer.io/hold"] : undefined);
+      assert.equal(
+        outcome.edits?.labels?.["velero.io/exclude-from-backup"],
+        isSet ? "true" : undefined,
+        "Velero would else back up a content that no other cluster has a use for",
+      );
       assert.deepEqual(
         warnings,
         reason === undefined ? undefined : [`snapshot-retainer: app.data: not retained: ${reason}`],

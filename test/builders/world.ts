@@ -84,6 +84,8 @@ export interface Taken {
   /** Labelled as retained. */
   readonly retained?: boolean;
   readonly ready?: boolean | undefined;
+  /** Our finalizer is on its content. */
+  readonly held?: boolean;
   readonly deletionPolicy?: string;
   readonly labels?: Record<string, string>;
   readonly pvc?: string;
@@ -152,6 +154,7 @@ function contentOf(options: Taken, document: Inherited): VolumeSnapshotContent {
         "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted": "yes",
         ...(isDocumented ? annotated(document) : {}),
       },
+      finalizers: [...(options.held === true ? ["snapshot-retainer.io/hold"] : []), BOUND_PROTECTION],
     },
     spec: {
       driver,
@@ -163,6 +166,9 @@ function contentOf(options: Taken, document: Inherited): VolumeSnapshotContent {
   };
   return parsed(VolumeSnapshotContent, patched(aContent(base), options.content));
 }
+
+/** The sidecar's finalizer, which keeps a content until its snapshot is freed. */
+export const BOUND_PROTECTION = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
 
 function identity(document: Inherited): Record<string, string> {
   return {

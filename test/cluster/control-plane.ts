@@ -92,7 +92,7 @@ export function kubeApiserver(binaries: Binaries, layout: Layout, client: ApiCli
       // It is ready before it has made its own namespaces.
       return isServing && (await client.get("/api/v1/namespaces/kube-system")).status === 200;
     },
-    readyWithinMs: 60_000,
+    readyWithinMs: 120_000,
   };
 }
 
@@ -115,7 +115,7 @@ export function kubeControllerManager(binaries: Binaries, layout: Layout, client
     // It serves nothing to ask; this account is made by one of its controllers.
     isReady: async () =>
       (await client.get("/api/v1/namespaces/default/serviceaccounts/default")).status === 200,
-    readyWithinMs: 60_000,
+    readyWithinMs: 120_000,
   };
 }
 

@@ -13,6 +13,7 @@ import type { Action, Free } from "../../src/retention/plan.ts";
 const NOW = 1_000_000;
 const signer = createSigner(Buffer.alloc(32, 7));
 
+const HOLD = "snapshot-retainer.io/hold";
 const FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
 
 /** One line a write, and what the API server answers. */
@@ -57,6 +58,7 @@ function aFree(overrides: Partial<Free> = {}): Free {
     deleting: false,
     deletionPolicy: "Retain",
     labels: { "snapshot-retainer.io/released": "over_number" },
+    finalizers: undefined,
     bound: true,
     markedBeingDeleted: true,
     handleInStatus: true,
@@ -236,14 +238,45 @@ for (const [name, { action, lines, outcome }] of Object.entries(frees)) {
   });
 }
 
-test("one without the finalizer that the sidecar needs gets it before it is deleted", async () => {
-  const { lines } = await apply([aFree()], {
-    PATCH: { metadata: { uid: "c-uid", resourceVersion: "50", finalizers: ["somebody/elses"] } },
-  });
-  assert.deepEqual(lines.slice(3), [
-    `PATCH ${CONTENTS}/b1-x c-uid@50 {"metadata":{"finalizers":["somebody/elses","${FINALIZER}"]}}`,
+test("one gets the finalizer that the sidecar needs, and loses ours, together with its policy", async () => {
+  const { lines } = await apply([aFree({ finalizers: ["somebody/elses", FINALIZER] })]);
+  assert.equal(
+    lines[1],
+    `PATCH ${CONTENTS}/b1-x c-uid@7 {"metadata":{${LABELS},"finalizers":["somebody/elses","${FINALIZER}"]},"spec":{"deletionPolicy":"Delete"}}`,
+  );
+});
+
+const LET_GO = {
+  kind: "letGo",
+  key: "b1-x",
+  message: "",
+  content: CONTENT,
+  finalizers: [],
+  forget: false,
+} as const;
+
+test("a content is let go by its finalizers alone", async () => {
+  const { lines, outcome } = await apply([LET_GO]);
+  assert.deepEqual(lines, ["confirm", `PATCH ${CONTENTS}/b1-x c-uid@7 {"metadata":{"finalizers":[]}}`]);
+  assert.equal(outcome.kind, "done");
+});
+
+test("one that has a successor loses its label first, so that nobody makes it again", async () => {
+  const { lines } = await apply([{ ...LET_GO, forget: true }]);
+  assert.deepEqual(lines, [
     "confirm",
-    `DELETE ${CONTENTS}/b1-x c-uid@50`,
+    `PATCH ${CONTENTS}/b1-x c-uid@7 {"metadata":{"labels":{"snapshot-retainer.io/retained":null}}}`,
+    `PATCH ${CONTENTS}/b1-x c-uid@100 {"metadata":{"finalizers":[]}}`,
+  ]);
+});
+
+test("one is held together with being set to Retain", async () => {
+  const finalizers = [FINALIZER, HOLD];
+  const { lines } = await apply([
+    { kind: "protect", key: "b1-x", message: "", content: CONTENT, finalizers },
+  ]);
+  assert.deepEqual(lines, [
+    `PATCH ${CONTENTS}/b1-x c-uid@7 {"spec":{"deletionPolicy":"Retain"},"metadata":{"finalizers":["${FINALIZER}","${HOLD}"]}}`,
   ]);
 });
 
@@ -296,7 +329,7 @@ test("later actions of one object know the version that the earlier ones made", 
   const labels = { "snapshot-retainer.io/retained": "true" };
   const decided = { key: "b1-x", message: "", content: CONTENT };
   const { lines } = await apply([
-    { ...decided, kind: "protect" },
+    { ...decided, kind: "protect", finalizers: undefined },
     { ...decided, kind: "mark", labels },
   ]);
   assert.deepEqual(lines, [
@@ -337,7 +370,7 @@ test("a content that is made again has policy, handle, reference without a uid, 
   assert.equal(lines[0], "confirm");
   assert.equal(path, CONTENTS);
   const { metadata, ...rest } = Created.parse(JSON.parse(text));
-  assert.deepEqual(metadata["finalizers"], [FINALIZER], "else it goes before the sidecar frees its snapshot");
+  assert.deepEqual(metadata["finalizers"], [HOLD, FINALIZER]);
   const { "snapshot-retainer.io/inherited": inherited = "", ...annotations } = metadata.annotations;
   assert.deepEqual(parseInherited(inherited, signer), DOCUMENT);
   assert.deepEqual(annotations, { "snapshot.storage.kubernetes.io/deletion-secret-name": "secret" });

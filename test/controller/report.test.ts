@@ -103,7 +103,7 @@ test("without a Backup it is told on the content", () => {
 test("steps on the way are counted, and told to nobody", async () => {
   const { report, events, metric } = aReport();
   report.planned(WORLD, { ...PLAN, snapshots: [aVerdict({})] });
-  report.applied({ ...MARK, kind: "protect" });
+  report.applied({ ...MARK, kind: "protect", finalizers: undefined });
   assert.deepEqual(events, []);
   assert.deepEqual(await metric("actions_total"), [{ action: "protect", value: 1 }]);
 });
@@ -125,6 +125,7 @@ test("a free that fails is told with its reason; of other failures the metric te
     markedBeingDeleted: true,
     handleInStatus: true,
     original: undefined,
+    finalizers: undefined,
     snapshot: undefined,
     release: undefined,
   };

@@ -28,6 +28,9 @@ const PIN = "snapshot-retainer.io/pin";
 /** The steps of exposing, in their order; it dies after one of them. */
 const STEPS = ["nothing", "clone VolumeSnapshot", "clone content", "Retain", "original VolumeSnapshot gone"];
 
+/** A controller on a machine that has other work, too, may be without its Lease for half a minute. */
+const PATIENCE_MS = 120_000;
+
 /** What is left of a data movement. */
 interface Remains {
   readonly volume: Volume;
@@ -201,14 +204,15 @@ describe("a node-agent that died while it exposed a snapshot", { skip, timeout: 
     await holds(cluster, volume, []);
     const { name } = upload.metadata;
     const clone = { ...GROUP, kind: "VolumeSnapshot", metadata: { name, namespace: "velero" } };
-    await eventually("no object is left", async () => {
+    async function nothingStands(): Promise<void> {
       for (const ref of [aContent(name), original.content, original.snapshot]) {
         assert.equal(await api.find(ref), undefined, `${ref.kind} ${ref.metadata.name ?? ""}`);
       }
       // Without a content it is an empty name, which Velero may leave.
       const { boundVolumeSnapshotContentName } = (await api.find(clone))?.status ?? {};
       assert.equal(boundVolumeSnapshotContentName, undefined);
-    });
+    }
+    await eventually("no object is left", nothingStands, PATIENCE_MS);
   }
 
   async function staysAsItIs({ volume, original, handle }: Remains): Promise<void> {

@@ -5,6 +5,7 @@ import type { World } from "../../src/retention/world.ts";
 import {
   ago,
   aWorld,
+  BOUND_PROTECTION,
   claimed,
   cloneSnapshot,
   documentOf,
@@ -41,7 +42,13 @@ describe("protect", () => {
     const { message: _, ...found } = action("protect", [
       taken({ ...young, ...running, deletionPolicy: "Delete" }),
     ]) ?? { message: "" };
-    assert.deepEqual(found, { kind: "protect", key: "s1", content });
+    const finalizers = [BOUND_PROTECTION, "snapshot-retainer.io/hold"];
+    assert.deepEqual(found, { kind: "protect", key: "s1", content, finalizers });
+  });
+  test("leaves the finalizers of one that is held", () => {
+    const found = action("protect", [taken({ ...young, ...running, deletionPolicy: "Delete", held: true })]);
+    assert.ok(found?.kind === "protect");
+    assert.equal(found.finalizers, undefined);
   });
   test("comes before all else", () => {
     const plan = planOf(
@@ -182,6 +189,7 @@ describe("free", () => {
       deleting: false,
       deletionPolicy: "Retain",
       labels: { "snapshot-retainer.io/released": "number_is_zero" },
+      finalizers: undefined,
       bound: true,
       markedBeingDeleted: true,
       handleInStatus: true,
@@ -281,6 +289,18 @@ describe("recreate", () => {
       document,
       snapshotRef: { namespace: "velero", name: "s1" },
     });
+  });
+  test("makes a pinned one again that is pinned, though the DataUpload knows of no pin", () => {
+    const {
+      contents: vanished = [],
+      dataUploads,
+      backups,
+    } = retained("s1", "1d", {
+      labels: { "snapshot-retainer.io/pin": "true" },
+    });
+    const found = action("recreate", [{ vanished, dataUploads: dataUploads ?? [], backups: backups ?? [] }]);
+    assert.ok(found?.kind === "recreate");
+    assert.equal(found.labels["snapshot-retainer.io/pin"], "true");
   });
   test("makes a content of what was seen last", () => {
     const { contents: vanished = [], backups = [] } = retained("s1", "1d", {

@@ -42,6 +42,7 @@ const someSnapshot: fc.Arbitrary<Omit<Taken, "name">> = fc.record({
   backup: fc.constantFrom(...backupPhases, null),
   retained: fc.boolean(),
   ready: fc.boolean(),
+  held: fc.boolean(),
   deletionPolicy: fc.constantFrom("Retain", "Retain", "Retain", "Delete"),
   documents: fc.constantFrom("both", "both", "content", "upload", "none"),
   schedule: fc.constantFrom("daily", "hourly"),

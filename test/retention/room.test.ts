@@ -178,8 +178,10 @@ describe("room", () => {
     });
   }
 
-  test("is not spoken of in audit", () => {
+  test("is not spoken of in audit, but for what is over", () => {
     assert.deepEqual(planOf(aWorld(...asked), { mode: "audit" }).room, []);
+    const [lapsed] = planOf(aWorld(...two, reservation("61s"), claimed()), { mode: "audit" }).room;
+    assert.equal(lapsed?.answer, "lapsed");
   });
 
   test("that lapsed lets nothing go", () => {

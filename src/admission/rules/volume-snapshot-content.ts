@@ -175,9 +175,10 @@ function decideClone(
   const isUploads = fromUpload?.alias === document.alias;
   const upload = isUploads ? related.dataUpload : otherUploadOf(related, document, signer);
   const { code, reason, edits } = decideRetain(request.object, upload, surroundings);
+  const own = editsOf(document, signer);
   return {
     code,
-    edits: { ...editsOf(document, signer), ...edits },
+    edits: { ...own, ...edits, labels: { ...own.labels, ...edits?.labels } },
     ...(reason === "" ? {} : { audit: { retain: String(code === "retain_set"), reason } }),
     ...(code === "retain_refused"
       ? { warnings: [`snapshot-retainer: ${document.volumeName}: not retained: ${reason}`] }
