@@ -103,7 +103,7 @@ function begin({ held, serving, replicas, phaseMs, pace, now }: Situation): Deci
  * | yes                        | yes                   | no                   | wait; switch after the deadline  |
  */
 function nextReady(facts: Facts): Decision | undefined {
-  const { next, held, steadyMs, phaseMs, pace, now } = facts;
+  const { next, held, phaseMs, pace, now } = facts;
   if (next === undefined) return undefined;
   if (!isServable(held, now)) {
     const message = "nothing that is held can be served, so there is nobody to wait for";
@@ -111,7 +111,7 @@ function nextReady(facts: Facts): Decision | undefined {
   }
   const { unpublished, replicas } = missingConfirmations(next.facts.fingerprint, facts);
   if (unpublished) return undefined;
-  if (replicas.length === 0 && steadyMs >= pace.settleMs) {
+  if (replicas.length === 0 && hasSettled(facts)) {
     const message = "every webhook and every replica trusts the next CA";
     return { kind: "switchCa", late: [], reason: "NextCaConfirmed", message };
   }
@@ -120,6 +120,11 @@ function nextReady(facts: Facts): Decision | undefined {
     return { kind: "switchCa", late: replicas, reason: "ConfirmationLate", message };
   }
   return undefined;
+}
+
+/** Replicas that come and go all the time (a crash loop) must not keep a rotation from going on. */
+function hasSettled({ steadyMs, phaseMs, pace }: Facts): boolean {
+  return steadyMs >= pace.settleMs || phaseMs >= pace.confirmWithinMs;
 }
 
 function signerUnusable({ held, ca, next, now }: Facts): Decision | undefined {
@@ -135,18 +140,9 @@ function servingUnsound({ held, ca, names, now }: Facts): Decision | undefined {
 }
 
 /** An old CA goes when nothing that it signed is held or served any more, by whoever is alive. */
-function oldUnused({
-  held,
-  ca,
-  next,
-  old,
-  replicas,
-  steadyMs,
-  phaseMs,
-  pace,
-  now,
-}: Facts): Decision | undefined {
-  if (steadyMs < pace.settleMs || phaseMs < pace.keepOldMs) return undefined;
+function oldUnused(facts: Facts): Decision | undefined {
+  const { held, ca, next, old, replicas, phaseMs, pace, now } = facts;
+  if (!hasSettled(facts) || phaseMs < pace.keepOldMs) return undefined;
   const unused = old.filter(({ pem, facts: { fingerprint } }) => {
     const isHeld = held.cert !== undefined && isTrustedBy(held.cert, pem, now);
     return !isHeld && replicas.every((replica) => replica.ca !== fingerprint);

@@ -226,6 +226,12 @@ const rotating: Record<string, Case> = {
     steadyMs: pace.settleMs - 1,
     want: ["wait", "NextCaUnconfirmed"],
   },
+  "goes on though replicas come and go all the time, once all that are there have confirmed": {
+    held: halfway,
+    steadyMs: 0,
+    phaseMs: pace.confirmWithinMs,
+    want: ["switchCa", "NextCaConfirmed"],
+  },
   "waits for a replica that has not seen the next CA": {
     held: halfway,
     replicas: [aReplica(halfway), aReplica(held, { identity: "serving-b" })],

@@ -25,7 +25,7 @@ export interface Load {
 }
 
 /** A breath between two requests of a sender, so that the load leaves the machine to those it is put on. */
-const PAUSE_MS = 5;
+const PAUSE_MS = 15;
 
 /**
  * Creates Backups through the API server by server-side dry run, as many at a time as there are senders, and looks at each

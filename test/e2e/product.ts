@@ -115,7 +115,9 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
   async function startController({ flags = [] }: Pick<ReplicaOptions, "flags"> = {}): Promise<Process> {
     const [probePort = 0] = await findPorts(1);
     const account = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-controller");
-    const args = ["--kubeconfig", account, "--namespace", NAMESPACE, "--host", "127.0.0.1", ...flags];
+    // Probes of admission are asked for where they are what a test is about: some count every request.
+    const usual = ["--namespace", NAMESPACE, "--host", "127.0.0.1", "--canary-every", "off"];
+    const args = ["--kubeconfig", account, ...usual, ...flags];
     const launched = launch({ cluster, command: "controller", probePort, args });
     controllers.push(launched);
     return launched;
