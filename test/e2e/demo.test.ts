@@ -54,7 +54,7 @@ test(
 
 /** The nights whose snapshots the array held, each time that it was asked. */
 function heldAfterEach(text: string): string[] {
-  return [...text.matchAll(/The array: .*\n((?: {4}snap-\w+ of nightly-\d\n)*)/g)].map(([, held = ""]) =>
-    [...held.matchAll(/nightly-(\d)/g)].map(([, night]) => night).join(" "),
+  return [...text.matchAll(/The array: \d+ of .*\n((?: {4}snap-\w+ of nightly-\d\n)*)/g)].map(
+    ([, held = ""]) => [...held.matchAll(/nightly-(\d)/g)].map(([, night]) => night).join(" "),
   );
 }

@@ -4,6 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 const WITHIN_MS = 30_000;
 const POLL_MS = 50;
 
+/** Long enough for a step of Velero's on a machine that has other work, too. */
+export const PATIENCE_MS = 120_000;
+
 /** Tries until the attempt does not throw, and returns what it returned; fails with the last error as the cause. */
 export async function eventually<T>(
   what: string,

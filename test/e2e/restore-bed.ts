@@ -4,10 +4,9 @@ import type { RestoreOptions } from "../cluster/velero-restores.ts";
 import { DATA_DOWNLOAD_LABEL, RESTORE_DECISION_ANNOTATION } from "../../src/kube/keys.ts";
 import type { Velero } from "../cluster/velero.ts";
 import type { Api, Ref, Stored } from "./api.ts";
-import { eventually } from "./eventually.ts";
+import { eventually, PATIENCE_MS } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
 import { uploadsOf } from "./real-velero.ts";
-import { PATIENCE_MS } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
 import { aContent } from "./velero.ts";
 

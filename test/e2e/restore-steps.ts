@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { DATA_DOWNLOAD_LABEL, OUR_DATA_MOVER, RESTORE_VOLUME_ANNOTATION } from "../../src/kube/keys.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import type { Stored } from "./api.ts";
-import { eventually } from "./eventually.ts";
+import { eventually, PATIENCE_MS } from "./eventually.ts";
 import { downloadsOf, madeForRestores } from "./restore-bed.ts";
-import { PATIENCE_MS } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
 
 /** What a restore from a retained snapshot has come to. */

@@ -8,11 +8,13 @@ import { startVelero } from "../cluster/velero.ts";
 import type { Velero, VeleroOptions } from "../cluster/velero.ts";
 import { createApi } from "./api.ts";
 import type { Api, Stored } from "./api.ts";
-import { eventually } from "./eventually.ts";
+import { eventually, PATIENCE_MS } from "./eventually.ts";
 import { installProduct } from "./product.ts";
 import type { Product } from "./product.ts";
 import { createVolume, snapshotsOf, takenOf, uploadsOf } from "./real-velero.ts";
 import type { Volume, VolumeOptions } from "./real-velero.ts";
+
+export { PATIENCE_MS };
 
 /** Everything that a test of retention needs: the real Velero, the webhook, the controller, and arrays to look at. */
 export interface Bed {
@@ -42,9 +44,6 @@ export interface BedOptions {
   /** Further installations of Velero, each with a namespace of its own. */
   readonly others?: readonly VeleroOptions[];
 }
-
-/** Long enough for a step of Velero's on a machine that has other work, too. */
-export const PATIENCE_MS = 120_000;
 
 /** What the tests of retention need to have been built, or why they are skipped. */
 export const available = await availableBinaries("all");
