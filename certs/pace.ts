@@ -42,7 +42,7 @@ export function paceOf(rotateEveryMs: number | undefined): Pace {
   return {
     ...USUAL,
     rotateEveryMs,
-    settleMs: Math.min(USUAL.settleMs, rotateEveryMs / 10),
+    settleMs: Math.min(USUAL.settleMs, rotateEveryMs / 4),
     keepOldMs: Math.min(USUAL.keepOldMs, rotateEveryMs / 10),
     pollMs: Math.min(USUAL.pollMs, rotateEveryMs / 10),
     breathMs: Math.min(USUAL.breathMs, rotateEveryMs / 20),

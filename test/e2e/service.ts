@@ -25,8 +25,8 @@ export interface ServiceOptions {
 
 /** kube-proxy learns of a replica that is not ready within about a second; here it is this. */
 const PROBE_MS = 50;
-/** A frozen replica does not answer its probe; the kubelet waits for 3 seconds. */
-const PROBE_TIMEOUT_MS = 500;
+/** The chart's timeoutSeconds of the readiness probe: a frozen replica never answers, one on a busy machine takes its time. */
+const PROBE_TIMEOUT_MS = 3_000;
 
 /** Forwards the port's connections, in turn, to the replicas that are ready; with none, they are refused. */
 export async function startService(port: number, { delayMs = 0 }: ServiceOptions = {}): Promise<Service> {
