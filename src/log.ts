@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { Logger } from "pino";
+import type { DestinationStream, Logger } from "pino";
 
 /** Levels that --log-level takes. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -7,6 +7,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on standard error; standard output belongs to results. */
 export function createLog(level: LogLevel): Logger {
+  const lines = createLines(pino.destination({ dest: 2, sync: true }));
+  process.on("exit", () => lines.flush());
   return pino(
     {
       level,
@@ -14,9 +16,48 @@ export function createLog(level: LogLevel): Logger {
       timestamp: createTimestamp(Date.now),
       formatters: { level: (label) => ({ level: label }) },
     },
-    // A system call for each line costs as much as deciding an admission: lines are written together, ten times a second.
-    pino.destination({ dest: 2, sync: true, minLength: 4096, periodicFlush: 100 }),
+    lines,
   );
+}
+
+/** Length of text that is written at once. */
+const TOGETHER = 4096;
+/** Longest that a line waits for others. */
+const LINE_WAITS_MS = 100;
+
+/** Lines on their way. */
+export interface Lines extends DestinationStream {
+  /** Writes the lines that still wait, such as before the process ends. */
+  flush(): void;
+}
+
+/**
+ * Writes lines together, ten times a second or more: a system call for each costs as much as deciding an admission.
+ * pino's own way to do that (minLength) copies and counts all waiting lines at each, and loses them when the process ends.
+ */
+export function createLines(destination: DestinationStream): Lines {
+  let waiting = "";
+  let timer: NodeJS.Timeout | undefined;
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const text = waiting;
+    waiting = "";
+    if (text !== "") {
+      destination.write(text);
+    }
+  }
+  return {
+    write(line) {
+      waiting += line;
+      if (waiting.length >= TOGETHER) {
+        flush();
+      } else {
+        timer ??= setTimeout(flush, LINE_WAITS_MS).unref();
+      }
+    },
+    flush,
+  };
 }
 
 /** Writing a time out costs as much as the rest of a line; under load many lines share a millisecond. */

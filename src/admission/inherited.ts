@@ -50,13 +50,31 @@ const MAX_LENGTH = 16 * 1024;
 
 /** The annotation's text: JSON with a signature over everything else in it. */
 export function writeInherited(inherited: Inherited, signer: Signer): string {
-  const whole = ordered(inherited);
-  const text = JSON.stringify(whole);
-  return text.length > MAX_LENGTH ? sign(ordered(fit(whole)), signer) : signed(text, whole, signer);
+  const text = textOf(inherited);
+  if (text.length <= MAX_LENGTH) {
+    return signed(text, inherited, signer);
+  }
+  const fitting = fit(inherited, text.length);
+  return signed(textOf(fitting), fitting, signer);
 }
 
-function sign(document: Inherited, signer: Signer): string {
-  return signed(JSON.stringify(document), document, signer);
+// One order of keys, and no others: else a second pass, which reads what the first wrote, would write another text. What is
+// undefined is no part of JSON.
+function textOf({ version, kind, alias, volumeName, volume, backup, snapshot, labels }: Inherited): string {
+  return JSON.stringify({
+    version,
+    kind,
+    alias,
+    volumeName,
+    volume: { namespace: volume.namespace, name: volume.name },
+    backup: backup && { namespace: backup.namespace, name: backup.name },
+    snapshot: snapshot && {
+      driver: snapshot.driver,
+      handle: snapshot.handle,
+      volumeHandle: snapshot.volumeHandle,
+    },
+    labels,
+  });
 }
 
 // The signature at the end of what is written out already: writing it out again would take as long as signing it.
@@ -161,8 +179,14 @@ function canonical({
     [volume.namespace ?? null, volume.name],
     backup === undefined ? null : [backup.namespace, backup.name],
     snapshot === undefined ? null : storageIdentity(snapshot),
-    Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    sorted(Object.entries(labels)),
   ]);
+}
+
+// Most are in order already.
+function sorted(entries: [string, string][]): [string, string][] {
+  const inOrder = entries.every(([key], index) => index === 0 || (entries[index - 1]?.[0] ?? "") < key);
+  return inOrder ? entries : entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 // Documents from before there were volume handles, which stay on objects for years, have the shorter text.
@@ -171,7 +195,7 @@ function storageIdentity({ driver, handle, volumeHandle }: NonNullable<Inherited
   return volumeHandle === undefined ? identity : [...identity, volumeHandle];
 }
 
-// One order of keys, and no others: else a second pass, which reads what the first wrote, would write another text.
+// What we know of, without the signature.
 function ordered(inherited: Inherited): Inherited {
   const { version, kind, alias, volumeName, volume, backup, snapshot, labels } = inherited;
   const { namespace, name } = volume;
@@ -195,9 +219,9 @@ function stored({ driver, handle, volumeHandle }: Stored): Stored {
   };
 }
 
-function fit(inherited: Inherited): Inherited {
+function fit(inherited: Inherited, tooLong: number): Inherited {
   const labels = Object.entries(inherited.labels);
-  let length = JSON.stringify(inherited).length;
+  let length = tooLong;
   while (length > MAX_LENGTH && labels.length > 0) {
     const [key, value] = labels.pop() ?? ["", ""];
     length -= key.length + value.length + 6;

@@ -25,8 +25,8 @@ export function isStringMap(value: unknown): value is Readonly<Record<string, st
   if (!isObject(value)) {
     return false;
   }
-  for (const key of Object.keys(value)) {
-    if (typeof value[key] !== "string" || key === "__proto__") {
+  for (const [key, found] of Object.entries(value)) {
+    if (typeof found !== "string" || key === "__proto__") {
       return false;
     }
   }

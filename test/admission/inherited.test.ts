@@ -82,6 +82,16 @@ describe("the inherited document", () => {
     assert.deepEqual(parseInherited(JSON.stringify(turned), SIGNER), aContentDocument());
   });
 
+  test("does not depend on the order of its labels", () => {
+    for (const keys of ["abc", "acb", "bac", "bca", "cab", "cba"]) {
+      const labels = Object.fromEntries(keys.split("").map((key) => [key, "x"]));
+      assert.deepEqual(
+        signed(aDocument({ labels })),
+        signed(aDocument({ labels: { a: "x", b: "x", c: "x" } })),
+      );
+    }
+  });
+
   test("with one byte changed anywhere is no longer read", () => {
     const document = aContentDocument();
     const bytes = Buffer.from(writeInherited(document, SIGNER));
@@ -189,6 +199,12 @@ describe("the signer", () => {
     assert.ok(!signer.verify("a", signature.slice(1)));
     assert.ok(!signer.verify("a", `${signature}=`));
     assert.ok(!signer.verify("a", ""));
+    for (let index = 0; index < signature.length; index += 1) {
+      // Another character, and one with the same low byte.
+      for (const other of ["~", String.fromCharCode(signature.charCodeAt(index) + 0x100)]) {
+        assert.ok(!signer.verify("a", signature.slice(0, index) + other + signature.slice(index + 1)));
+      }
+    }
     assert.ok(signer.verify("a", signature));
   });
   test("signs each text anew, in any order", () => {
