@@ -16,6 +16,7 @@ after(async () => cluster?.stop());
 
 const ALIAS = "velero.io/snapshot-alias-name";
 const INHERITED = "snapshot-retainer.io/inherited";
+const DECISION = "snapshot-retainer.io/restore-decision";
 const LIMIT = "backup.velero.io/data-mover-snapshot-to-retain";
 
 const values = {
@@ -50,7 +51,8 @@ interface Case {
   readonly object: object;
   readonly patch?: object;
   readonly as?: string;
-  readonly reaches?: "backups" | "volumesnapshots" | "volumesnapshotcontents" | "datauploads" | "acme.sao";
+  readonly reaches?:
+    "backups" | "volumesnapshots" | "volumesnapshotcontents" | "datauploads" | "datadownloads" | "acme.sao";
 }
 
 const creations: Record<string, Case> = {
@@ -108,6 +110,12 @@ const creations: Record<string, Case> = {
   },
   "a DataUpload": { object: aDataUpload({}), reaches: "datauploads" },
   "a DataUpload outside Velero's namespaces": { object: aDataUpload({ namespace: "app" }) },
+  "a DataDownload": { object: aDataDownload({}), reaches: "datadownloads" },
+  "a DataDownload of an empty data mover": { object: aDataDownload({}, ""), reaches: "datadownloads" },
+  "a DataDownload of Velero's data mover": { object: aDataDownload({}, "velero"), reaches: "datadownloads" },
+  "a DataDownload of another data mover": { object: aDataDownload({}, "acme") },
+  "a DataDownload that is ours already": { object: aDataDownload({}, "snapshot-retainer") },
+  "a DataDownload outside Velero's namespaces": { object: aDataDownload({ namespace: "app" }) },
   "another plugin's snapshot": {
     object: aConfigMap({ labels: { "acme.io/snapshot": "true" } }),
     reaches: "acme.sao",
@@ -181,6 +189,10 @@ const updates: Record<string, Case> = {
     object: aDataUpload(LABELLED),
     patch: labelled({ [ALIAS]: "y" }),
     reaches: "datauploads",
+  },
+  "that hands a DataDownload back to Velero": {
+    object: aDataDownload({ annotations: { [DECISION]: "from retained snapshot s" } }, "snapshot-retainer"),
+    patch: { metadata: { annotations: { [DECISION]: "by data movement" } }, spec: { datamover: null } },
   },
   "of the data of another plugin's snapshot": {
     object: aConfigMap({ labels: { "acme.io/snapshot": "true", [ALIAS]: "x" } }),
@@ -345,6 +357,22 @@ function aDataUpload(metadata: Metadata): object {
       sourceNamespace: "app",
       sourcePVC: "data",
       csiSnapshot: { snapshotClass: "array", storageClass: "array", volumeSnapshot: "velero-data-abcde" },
+    },
+  };
+}
+
+function aDataDownload(metadata: Metadata, datamover?: string): object {
+  return {
+    apiVersion: "velero.io/v2alpha1",
+    kind: "DataDownload",
+    metadata: { namespace: "velero", ...metadata },
+    spec: {
+      backupStorageLocation: "default",
+      operationTimeout: "10m",
+      snapshotID: "s",
+      sourceNamespace: "app",
+      targetVolume: { namespace: "app", pv: "", pvc: "data" },
+      ...(datamover === undefined ? {} : { datamover }),
     },
   };
 }

@@ -164,6 +164,27 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
       }
     }
   });
+
+  test("the webhook, in Velero's namespaces, for restores", async () => {
+    const velero = { namespaces: ["velero", "velero-too"] };
+    const reading = rights("list", "core/configmaps");
+    for (const [fromRetained, more] of [[true, reading] as const, [false, []] as const]) {
+      const objects = await render(helm, { values: { policy: { velero, restore: { fromRetained } } } });
+      const ofVelero = objects.filter(({ metadata }) => metadata.name === `${NAME}-velero`);
+      for (const kind of ["Role", "RoleBinding"]) {
+        const namespaces = ofVelero
+          .filter((object) => object.kind === kind)
+          .map(({ metadata }) => metadata["namespace"]);
+        assert.deepEqual(namespaces, velero.namespaces);
+      }
+      for (const role of ofVelero.filter(({ kind }) => kind === "Role")) {
+        assert.deepEqual(
+          rightsOf(role),
+          [...rights("list patch", "velero.io/datadownloads"), ...more].toSorted(),
+        );
+      }
+    }
+  });
 });
 
 function rights(verbs: string, what: string): string[] {
