@@ -5,7 +5,13 @@ import { apply_patch } from "jsonpatch";
 import { admit } from "../../src/admission/handler.ts";
 import type { HandlerContext } from "../../src/admission/handler.ts";
 import type { KnownOriginal, Lookup } from "../../src/admission/lookup.ts";
-import { RESERVED_ANNOTATIONS, RESERVED_BACKUP_ANNOTATIONS, RESERVED_LABELS } from "../../src/kube/keys.ts";
+import {
+  RESERVED_ANNOTATIONS,
+  RESERVED_BACKUP_ANNOTATIONS,
+  RESERVED_LABELS,
+  RESTORE_DECISION_ANNOTATION,
+  RESTORE_SOURCE_ANNOTATION,
+} from "../../src/kube/keys.ts";
 import { aContext } from "../builders/context.ts";
 import { aContentDocument, aDocument, annotated } from "../builders/documents.ts";
 import { aFailingLookup, aLookup, inAWhile } from "../builders/lookup.ts";
@@ -16,6 +22,7 @@ import {
   aCloneContent,
   aCloneSnapshot,
   aContent,
+  aDataDownload,
   aDataUpload,
   anAcmeSnapshot,
   asSent,
@@ -23,6 +30,7 @@ import {
   aVolumeSnapshot,
   DRIVER,
   HANDLE,
+  SNAPSHOT_ID,
   SNAPSHOT_UID,
 } from "../builders/objects.ts";
 import type { Json, Overrides } from "../builders/objects.ts";
@@ -33,6 +41,8 @@ const RESERVED: readonly string[] = [
   ...RESERVED_LABELS,
   ...RESERVED_ANNOTATIONS,
   ...RESERVED_BACKUP_ANNOTATIONS,
+  RESTORE_DECISION_ANNOTATION,
+  RESTORE_SOURCE_ANNOTATION,
 ];
 const OTHERS = [
   "team",
@@ -52,6 +62,7 @@ const builders: readonly ((overrides?: Overrides) => Json)[] = [
   aContent,
   aCloneContent,
   aDataUpload,
+  aDataDownload,
   anAcmeSnapshot,
 ];
 
@@ -90,7 +101,18 @@ const everything: Known = {
       status: { boundVolumeSnapshotContentName: "nightly-1-b4c5d" },
     }),
   ],
-  contents: [aCloneContent({ status: { snapshotHandle: HANDLE } })],
+  contents: [
+    aCloneContent({ status: { snapshotHandle: HANDLE } }),
+    aCloneContent({
+      metadata: {
+        name: "retained",
+        labels: { "snapshot-retainer.io/retained": "true" },
+        annotations: annotated(aContentDocument()),
+      },
+      spec: { deletionPolicy: "Retain" },
+      status: { snapshotHandle: HANDLE, readyToUse: true },
+    }),
+  ],
   dataUploads: [
     aDataUpload({
       metadata: {
@@ -104,6 +126,10 @@ const everything: Known = {
     }),
   ],
   taken: { "app.data": 100 },
+  retained: { "app/data": ["retained"] },
+  results: [
+    { snapshotID: SNAPSHOT_ID, sourceNamespace: "app", dataMoverResult: { alias: aDocument().alias } },
+  ],
   originals: {
     [`${DRIVER} ${HANDLE}`]: original,
     "acme acme-77": { inherited: aDocument({ kind: "acme", backup: undefined }), labels: { now: "x" } },
@@ -169,6 +195,20 @@ describe("for any object of any kind by any account", () => {
     });
   });
 
+  test("a DataDownload of Velero becomes ours, alone, where a live controller may carry it out", async () => {
+    await everyRequest(async (parts, context) => {
+      const { patch, outcome } = await admit(aRequest(parts), context);
+      const before = partOf(parts.object["spec"])["datamover"];
+      const after = partOf(applied(parts.object, patch)["spec"])["datamover"];
+      assert.equal(after, outcome.code === "restore_from_retained" ? "snapshot-retainer" : before);
+      if (outcome.code === "restore_from_retained") {
+        assert.equal(parts.object["kind"], "DataDownload");
+        assert.deepEqual([parts.by, parts.oldObject], [VELERO, undefined]);
+        assert.equal(context.controllerAlive, true);
+      }
+    });
+  });
+
   test("room is asked for by Velero's new snapshots alone, where a live controller may make it", async () => {
     await everyRequest(async (parts, context) => {
       const { outcome } = await admit(aRequest(parts), context);
@@ -218,6 +258,10 @@ describe("for any object of any kind by any account", () => {
       if (!["", TENANT, SNAPSHOT_CONTROLLER].includes(parts.by) || parts.oldObject !== undefined) {
         return;
       }
+      // No snapshot's object: nobody reads these keys there.
+      if (parts.object["kind"] === "DataDownload") {
+        return;
+      }
       const { patch, outcome } = await admit(aRequest(parts), context);
       if (
         outcome.code === "forged_removed" ||
@@ -232,7 +276,8 @@ describe("for any object of any kind by any account", () => {
   test("nobody but Velero and ourselves changes a reserved key of a snapshot's object", async () => {
     await everyRequest(async (parts, context) => {
       const kind = parts.object["kind"];
-      if (parts.oldObject === undefined || kind === "Backup" || [VELERO, OWN].includes(parts.by)) {
+      const isSnapshots = kind !== "Backup" && kind !== "DataDownload";
+      if (parts.oldObject === undefined || !isSnapshots || [VELERO, OWN].includes(parts.by)) {
         return;
       }
       const { patch, outcome } = await admit(aRequest(parts), context);
@@ -306,7 +351,7 @@ function withoutOurs(object: Json): Json {
   const metadata = partOf(object["metadata"]);
   const { labels: _labels, annotations: _annotations, finalizers: _finalizers, ...others } = metadata;
   const { retainSnapshot: _retain, deletionPolicy: _policy, ...spec } = partOf(object["spec"]);
-  return asSent({ ...object, metadata: others, spec });
+  return asSent({ ...object, metadata: others, spec: { ...spec, datamover: undefined } });
 }
 
 function othersOf(object: Json, map: string): [string, unknown][] {

@@ -9,12 +9,14 @@ import {
   aCloneContent,
   aCloneSnapshot,
   aContent,
+  aDataDownload,
   aDataUpload,
   anAcmeSnapshot,
   aVolume,
   aVolumeSnapshot,
   DRIVER,
   HANDLE,
+  SNAPSHOT_ID,
   SNAPSHOT_UID,
 } from "../builders/objects.ts";
 import type { Json, Overrides } from "../builders/objects.ts";
@@ -54,6 +56,32 @@ const labelled = aVolumeSnapshot({
 const content = aContent({ status: { snapshotHandle: HANDLE } });
 const upload = aDataUpload({ metadata: { name: "nightly-1-b4c5d", annotations: annotated(document) } });
 const retainedUpload = aRetainedUpload();
+const movedUpload = aMovedUpload({});
+const prunedUpload = aMovedUpload({
+  "snapshot-retainer.io/released": "over_number",
+  "snapshot-retainer.io/released-at": "2026-11-25T10:00:00Z",
+});
+const retainedContent = aCloneContent({
+  metadata: {
+    name: "nightly-1-b4c5d",
+    labels: { ...identity, "snapshot-retainer.io/retained": "true" },
+    annotations: annotated(contentDocument),
+  },
+  spec: { deletionPolicy: "Retain" },
+  status: { snapshotHandle: HANDLE, readyToUse: true },
+});
+const retained = { "app/data": ["nightly-1-b4c5d"] };
+const result = {
+  snapshotID: SNAPSHOT_ID,
+  sourceNamespace: "app",
+  dataMoverResult: {
+    retainedSnapshot: "nightly-1-b4c5d",
+    snapshotHandle: HANDLE,
+    driver: DRIVER,
+    alias: document.alias,
+    snapshotClass: "fast",
+  },
+};
 const backups = [aBackup()];
 const claims = [aClaim()];
 const originals = {
@@ -79,6 +107,13 @@ function aRetainedUpload(overrides: Overrides = {}): Json {
         "snapshot-retainer.io/limit": "3",
       },
     },
+  });
+}
+
+function aMovedUpload(annotations: Json): Json {
+  return aDataUpload({
+    metadata: { name: "nightly-1-b4c5d", annotations: { ...annotated(document), ...annotations } },
+    status: { phase: "Completed", snapshotID: SNAPSHOT_ID },
   });
 }
 
@@ -275,6 +310,40 @@ export const GOLDEN_CASES: Readonly<Record<string, GoldenCase>> = {
     object: aDataUpload({ metadata: { name: "nightly-1-b4c5d", annotations: undefined } }),
     oldObject: upload,
     by: TENANT,
+  },
+  "data-download-create-becomes-ours": {
+    object: aDataDownload(),
+    known: { contents: [retainedContent], retained, dataUploads: [movedUpload] },
+  },
+  "data-download-create-becomes-ours-by-what-the-backup-says": {
+    object: aDataDownload(),
+    known: { contents: [retainedContent], retained, results: [result] },
+  },
+  "data-download-create-becomes-ours-for-another-cluster": {
+    object: aDataDownload(),
+    policy: { restore: { acrossClusters: true } },
+    known: { results: [result] },
+  },
+  "data-download-create-would-become-ours-in-audit-mode": {
+    object: aDataDownload(),
+    policy: { mode: "audit" },
+    known: { contents: [retainedContent], retained, dataUploads: [movedUpload] },
+  },
+  "data-download-create-is-left-when-nothing-is-retained": { object: aDataDownload() },
+  "data-download-create-is-left-when-its-snapshot-was-pruned": {
+    object: aDataDownload(),
+    known: { dataUploads: [prunedUpload] },
+  },
+  "data-download-create-is-left-without-a-controller": {
+    object: aDataDownload(),
+    context: { controllerAlive: false },
+  },
+  "data-download-create-is-left-when-the-policy-says-so": {
+    object: aDataDownload(),
+    policy: { restore: { fromRetained: false } },
+  },
+  "data-download-create-of-another-mover-is-left-exactly": {
+    object: aDataDownload({ spec: { datamover: "acme" } }),
   },
   "sao-create-is-an-original": acme({}),
   "sao-create-is-a-clone": acme({

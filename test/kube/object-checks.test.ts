@@ -47,12 +47,17 @@ const cases: Record<string, Case> = {
   VolumeSnapshotContent: {
     schema: VolumeSnapshotContent,
     check: isVolumeSnapshotContent,
-    objects: [aContent(), aCloneContent(), aContent({ metadata, status: { snapshotHandle: "h" } })],
+    objects: [
+      aContent(),
+      aCloneContent(),
+      aContent({ metadata, status: { snapshotHandle: "h" } }),
+      aContent({ status: { readyToUse: true, volumeGroupSnapshotHandle: "g" } }),
+    ],
   },
   DataUpload: {
     schema: DataUpload,
     check: isDataUpload,
-    objects: [aDataUpload(), aDataUpload({ metadata, status: { phase: null } })],
+    objects: [aDataUpload(), aDataUpload({ metadata, status: { phase: null, snapshotID: "s" } })],
   },
 };
 

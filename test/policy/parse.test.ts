@@ -233,6 +233,7 @@ describe("parsePolicy takes", () => {
         "minAge: 12h",
         "keep: { daily: 7, monthly: 12 }",
         "deletionsPerMinute: 5",
+        "restore: { fromRetained: false, readyWithin: 90s, handBackAfter: 1h, acrossClusters: true }",
         ...sao,
         "    namespaces: [acme]",
         "    group: acme.io",
@@ -261,6 +262,12 @@ describe("parsePolicy takes", () => {
         keep: { hourly: 0, daily: 7, weekly: 0, monthly: 12 },
       },
     );
+    assert.deepEqual(policy.restore, {
+      fromRetained: false,
+      readyWithin: 90_000,
+      handBackAfter: hour,
+      acrossClusters: true,
+    });
     assert.equal(policy.snapshotAssociatedObjects[0]?.version, "v2");
   });
 
