@@ -70,8 +70,7 @@ export function isVolumeSnapshotContent(value: unknown): value is VolumeSnapshot
     typeof driver === "string" &&
     isOptionalText(deletionPolicy) &&
     isObject(source) &&
-    isOptionalText(source["volumeHandle"]) &&
-    isOptionalText(source["snapshotHandle"]) &&
+    areOptionalTexts(source, ["volumeHandle", "snapshotHandle"]) &&
     isNullishText(volumeSnapshotClassName) &&
     isObject(ref) &&
     areOptionalTexts(ref, ["name", "namespace", "uid"]) &&
