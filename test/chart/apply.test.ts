@@ -35,7 +35,9 @@ describe("presets on a real API server", { skip }, () => {
         },
       },
     });
-    await there().kubectl(["create", "namespace", "openshift-adp"]);
+    // Where Velero is, by the presets: the chart puts Roles there.
+    for (const namespace of ["openshift-adp", "velero-dr"])
+      await there().kubectl(["create", "namespace", namespace]);
   });
 
   for (const preset of PRESETS) {
