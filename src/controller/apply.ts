@@ -1,7 +1,7 @@
 import { writeInherited } from "../admission/inherited.ts";
 import type { Signer } from "../admission/signer.ts";
 import { CONTENT_FINALIZER, HOLD_FINALIZER, INHERITED_ANNOTATION, RETAINED_LABEL } from "../kube/keys.ts";
-import { ApiError } from "../kube/rest.ts";
+import { isOvertaken } from "../kube/rest.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
 import type { Action, Label, LetGo, ObjectRef, Protect, Recreate } from "../retention/plan.ts";
 import { applyFree, release } from "./apply-free.ts";
@@ -41,6 +41,7 @@ export async function applyActions(
     try {
       last = await applyAction(latest.update(action), { ...options, writes: latest.watch(options.writes) });
     } catch (error) {
+      // The watches tell, and the next plan decides again.
       if (isOvertaken(error)) return { kind: "done" };
       throw new ActionFailed(action, error);
     }
@@ -127,11 +128,6 @@ async function recreate(action: Recreate, writes: Writes, signer: Signer): Promi
       volumeSnapshotRef: { ...snapshotRef, apiVersion: "snapshot.storage.k8s.io/v1", kind: "VolumeSnapshot" },
     },
   });
-}
-
-/** Gone, already there, or changed by somebody: the watches tell, and the next plan decides again. */
-function isOvertaken(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 404 || error.status === 409);
 }
 
 /** Our own writes change an object's version, which the plan's later actions of the same object do not know of. */

@@ -1,5 +1,5 @@
 import type { Term } from "../kube/lease-elector.ts";
-import { ApiError } from "../kube/rest.ts";
+import { isOvertaken } from "../kube/rest.ts";
 import type { Rest } from "../kube/rest.ts";
 import { createWorkQueue } from "../kube/work-queue.ts";
 import type { WorkQueue, WorkQueueOptions } from "../kube/work-queue.ts";
@@ -161,9 +161,4 @@ async function clean(ref: LeftoverRef, term: Term, { reads, writes }: StepOption
     }
   }
   return { kind: "again", afterMs: POLL_MS };
-}
-
-/** Gone, already there, or changed by somebody: looked at anew. */
-function isOvertaken(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 404 || error.status === 409);
 }

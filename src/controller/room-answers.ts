@@ -1,7 +1,7 @@
 import { ROOM_ANSWER_ANNOTATION } from "../kube/keys.ts";
 import type { Lease } from "../kube/lease.ts";
 import { valueOf } from "../kube/objects.ts";
-import { ApiError } from "../kube/rest.ts";
+import { isOvertaken } from "../kube/rest.ts";
 import type { RoomAnswer } from "../retention/plan.ts";
 import type { ObjectRef } from "../retention/plan.ts";
 import type { Writes } from "./writes.ts";
@@ -55,7 +55,7 @@ export async function applyRoomWork({ lease, answer }: RoomWork, writes: Writes)
     }
     return true;
   } catch (error) {
-    if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return false;
+    if (isOvertaken(error)) return false;
     throw error;
   }
 }

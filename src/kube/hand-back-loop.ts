@@ -4,7 +4,7 @@ import type { RetentionPolicy } from "../policy/schema.ts";
 import { handBackOf, mayBeHandedBack } from "../restore/hand-back.ts";
 import { downSince, handBackReason } from "../restore/outage.ts";
 import { DataDownload } from "./objects.ts";
-import { ApiError } from "./rest.ts";
+import { isOvertaken } from "./rest.ts";
 import type { Rest } from "./rest.ts";
 
 /** What handing back works with. */
@@ -96,7 +96,7 @@ async function handBack(download: DataDownload, reason: string, options: HandBac
     await options.rest.call("PATCH", path, { body, contentType, signal: options.signal });
     options.onHandedBack(download, reason);
   } catch (error) {
-    if (!(error instanceof ApiError && (error.status === 409 || error.status === 404))) {
+    if (!isOvertaken(error)) {
       options.onError(error);
     }
   }

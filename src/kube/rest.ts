@@ -14,6 +14,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether the object is gone, already there, or another version than was expected: somebody else was faster. */
+export function isOvertaken(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 404 || error.status === 409);
+}
+
 /** What a request may carry beside its method and path. */
 export interface RestOptions {
   readonly body?: unknown;
