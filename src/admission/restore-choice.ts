@@ -108,13 +108,7 @@ function elsewhereOf(data: MovedData, facts: RestoreFacts): RestoreSource | unde
     return undefined;
   }
   const { snapshotClass, deletionSecretName, deletionSecretNamespace } = record;
-  const source = { name, driver, handle, local: false };
-  return {
-    ...source,
-    ...(snapshotClass !== undefined && { snapshotClass }),
-    ...(deletionSecretName !== undefined && { deletionSecretName }),
-    ...(deletionSecretNamespace !== undefined && { deletionSecretNamespace }),
-  };
+  return { name, driver, handle, local: false, snapshotClass, deletionSecretName, deletionSecretNamespace };
 }
 
 /** In words, when and why the snapshot was let go; undefined where it was not. */

@@ -6,7 +6,7 @@ import {
   VOLUME_LIMIT_ANNOTATION,
 } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
-import type { DataUpload, VolumeSnapshotContent } from "../kube/objects.ts";
+import type { DataDownload, DataUpload, VolumeSnapshotContent } from "../kube/objects.ts";
 import type { Code } from "./outcome.ts";
 import type { Edits } from "./patch.ts";
 import type { Surroundings } from "./rule.ts";
@@ -71,7 +71,10 @@ function refused(reason: string): RetainDecision {
   return { code: "retain_refused", reason };
 }
 
-/** Whether somebody else's data mover handles a DataUpload; it names its clones as it likes (velero pkg/datamover/util.go). */
-export function hasOtherMover({ spec }: DataUpload): boolean {
+/**
+ * Whether another data mover than Velero's own handles a DataUpload, whose clones it names as it likes, or a DataDownload
+ * (velero pkg/datamover/util.go).
+ */
+export function hasOtherMover({ spec }: Pick<DataUpload | DataDownload, "spec">): boolean {
   return spec.datamover !== undefined && spec.datamover !== "" && spec.datamover !== "velero";
 }

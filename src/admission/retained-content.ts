@@ -86,18 +86,14 @@ function isNotReady(content: VolumeSnapshotContent): boolean {
 export function localSource(content: VolumeSnapshotContent, signer: Signer): RestoreSource {
   const { metadata, spec } = content;
   const { annotations } = metadata;
-  const backup = readInherited(metadata, signer)?.backup?.name;
-  const snapshotClass = spec.volumeSnapshotClassName ?? undefined;
-  const deletionSecretName = valueOf(annotations, DELETION_SECRET_NAME_ANNOTATION);
-  const deletionSecretNamespace = valueOf(annotations, DELETION_SECRET_NAMESPACE_ANNOTATION);
   return {
     name: metadata.name ?? "",
     driver: spec.driver,
     handle: handleOf(content) ?? "",
     local: true,
-    ...(backup !== undefined && { backup }),
-    ...(snapshotClass !== undefined && { snapshotClass }),
-    ...(deletionSecretName !== undefined && { deletionSecretName }),
-    ...(deletionSecretNamespace !== undefined && { deletionSecretNamespace }),
+    backup: readInherited(metadata, signer)?.backup?.name,
+    snapshotClass: spec.volumeSnapshotClassName ?? undefined,
+    deletionSecretName: valueOf(annotations, DELETION_SECRET_NAME_ANNOTATION),
+    deletionSecretNamespace: valueOf(annotations, DELETION_SECRET_NAMESPACE_ANNOTATION),
   };
 }

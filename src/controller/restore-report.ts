@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { hasOtherMover } from "../admission/retain.ts";
 import { OUR_DATA_MOVER, RESTORE_DECISION_ANNOTATION } from "../kube/keys.ts";
 import type { EventRecorder, EventText } from "../kube/events.ts";
 import { valueOf } from "../kube/objects.ts";
@@ -84,9 +85,9 @@ function tellHandBack(download: DataDownload, options: RestoreReportOptions): vo
 }
 
 /** Where the volume is restored from, and why, as the webhook or whoever handed it back wrote it. */
-function decisionOf({ metadata, spec }: DataDownload): string {
-  const { datamover = "" } = spec;
-  const byWhom = datamover === "" || datamover === "velero" ? "by data movement" : `by ${datamover}`;
+function decisionOf(download: DataDownload): string {
+  const { metadata, spec } = download;
+  const byWhom = hasOtherMover(download) ? `by ${spec.datamover ?? ""}` : "by data movement";
   return valueOf(metadata.annotations, RESTORE_DECISION_ANNOTATION) ?? byWhom;
 }
 

@@ -5,7 +5,7 @@ import { timeOf } from "../retention/time.ts";
 import { decideBinding } from "./binding.ts";
 import type { RestoreFacts } from "./facts.ts";
 import { claimFor, contentFor, snapshotFor } from "./manifests.ts";
-import type { Content, Snapshot } from "./objects.ts";
+import type { Claim, Content, Snapshot } from "./objects.ts";
 import { obstacleTo } from "./obstacles.ts";
 import type { RestoreSource } from "./source.ts";
 import type { Step } from "./step.ts";
@@ -14,7 +14,7 @@ import type { Step } from "./step.ts";
 const CONSUMER_MS = 30 * 60_000;
 /** An error of the snapshot components may be one that they try again: a conflict, a time-out. */
 const ERROR_MS = 10_000;
-/** When a claim without a volume is worth asking after, and how often. */
+/** When a claim without a volume is worth asking after. */
 const INQUIRE_MS = 3_000;
 
 /** The next step of a restore, at `now` (milliseconds since 1970). Never throws. */
@@ -52,7 +52,7 @@ function decideMaking(facts: RestoreFacts, policy: RetentionPolicy, now: number)
     exposing(facts, source) ??
     snapshotError(facts, startedAt, now) ??
     snapshotReadiness(facts, giveUpAt) ??
-    provisioning(facts, { giveUpAt, now })
+    provisioning(facts, target, { giveUpAt, now })
   );
 }
 
@@ -108,13 +108,12 @@ function snapshotReadiness({ snapshot, content }: RestoreFacts, until: number): 
 
 function provisioning(
   facts: RestoreFacts,
+  target: Claim,
   { giveUpAt, now }: { readonly giveUpAt: number; readonly now: number },
 ): Step {
-  const { claim, target, volume } = facts;
+  const { claim, volume } = facts;
   if (claim === undefined) {
-    return target === undefined
-      ? { kind: "wait", what: "Velero creates the claim" }
-      : { kind: "provision", claim: claimFor(facts, target) };
+    return { kind: "provision", claim: claimFor(facts, target) };
   }
   if (claim.status?.phase === "Lost") {
     return { kind: "hand_back", reason: "the volume that was made of the snapshot is lost" };

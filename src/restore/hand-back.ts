@@ -6,8 +6,8 @@ import type { DataDownload } from "../kube/objects.ts";
 const FINAL: readonly string[] = ["Completed", "Failed", "Canceled"];
 
 /** Whether a DataDownload is ours to carry out, and not over. */
-export function isOurs({ spec, status }: DataDownload): boolean {
-  return spec.datamover === OUR_DATA_MOVER && !FINAL.includes(status?.phase ?? "");
+export function isOurs(download: DataDownload): boolean {
+  return download.spec.datamover === OUR_DATA_MOVER && !isOver(download);
 }
 
 /** Whether a DataDownload has ended. */

@@ -22,7 +22,6 @@ export function contentFor(facts: RestoreFacts, source: RestoreSource): NewObjec
   const { download, retained } = facts;
   const { uid = "", namespace = "" } = download.metadata;
   const name = restoreName(uid);
-  const snapshotClass = retained?.spec.volumeSnapshotClassName ?? source.snapshotClass;
   return {
     resource: "volumesnapshotcontents",
     manifest: {
@@ -37,7 +36,7 @@ export function contentFor(facts: RestoreFacts, source: RestoreSource): NewObjec
         deletionPolicy: "Retain",
         driver: source.driver,
         source: { snapshotHandle: source.handle },
-        ...(snapshotClass !== undefined && { volumeSnapshotClassName: snapshotClass }),
+        ...classOf(retained, source),
         ...(typeof retained?.spec.sourceVolumeMode === "string" && {
           sourceVolumeMode: retained.spec.sourceVolumeMode,
         }),
@@ -45,6 +44,11 @@ export function contentFor(facts: RestoreFacts, source: RestoreSource): NewObjec
       },
     },
   };
+}
+
+function classOf(retained: Content | undefined, { snapshotClass }: RestoreSource): StringMap {
+  const name = retained?.spec.volumeSnapshotClassName ?? snapshotClass;
+  return name === undefined ? {} : { volumeSnapshotClassName: name };
 }
 
 /** The Secret by which the driver finds or frees the snapshot. */
@@ -64,7 +68,6 @@ function secretsOf(retained: Content | undefined, source: RestoreSource): String
 export function snapshotFor({ download, retained }: RestoreFacts, source: RestoreSource): NewObject {
   const { uid = "", namespace } = download.metadata;
   const name = restoreName(uid);
-  const snapshotClass = retained?.spec.volumeSnapshotClassName ?? source.snapshotClass;
   return {
     resource: "volumesnapshots",
     manifest: {
@@ -79,7 +82,7 @@ export function snapshotFor({ download, retained }: RestoreFacts, source: Restor
       },
       spec: {
         source: { volumeSnapshotContentName: name },
-        ...(snapshotClass !== undefined && { volumeSnapshotClassName: snapshotClass }),
+        ...classOf(retained, source),
       },
     },
   };

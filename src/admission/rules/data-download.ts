@@ -13,6 +13,7 @@ import { unchanged } from "../outcome.ts";
 import type { Code, Outcome } from "../outcome.ts";
 import { chooseRestore, snapshotOfUpload } from "../restore-choice.ts";
 import type { RestoreFacts } from "../restore-choice.ts";
+import { hasOtherMover } from "../retain.ts";
 import type { Request, Rule, Surroundings } from "../rule.ts";
 
 /**
@@ -93,11 +94,10 @@ function leftAs(
   if (!policy.velero.namespaces.includes(namespace) || account !== "velero") {
     return "not_ours";
   }
-  const { datamover = "" } = object.spec;
-  if (datamover === OUR_DATA_MOVER) {
+  if (object.spec.datamover === OUR_DATA_MOVER) {
     return "already_set";
   }
-  return datamover === "" || datamover === "velero" ? undefined : "other_data_mover";
+  return hasOtherMover(object) ? "other_data_mover" : undefined;
 }
 
 /** Why no volume at all is restored from a snapshot now. */
