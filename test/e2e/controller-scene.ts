@@ -1,15 +1,39 @@
 import assert from "node:assert/strict";
+import type { Binaries } from "../cluster/build.ts";
+import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { createApi } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { aClaim } from "./objects.ts";
-import { NAMESPACE } from "./product.ts";
+import { installProduct, NAMESPACE } from "./product.ts";
+import type { Product } from "./product.ts";
 
 /** A volume of an application, on the array. */
 export interface Volume {
   readonly claim: Stored;
   /** What the array calls it. */
   readonly arrayVolume: string;
+}
+
+/** A cluster with the product and the namespace `shop` in it, and a webhook that runs. */
+export interface Scene {
+  readonly cluster: Cluster;
+  readonly api: Api;
+  readonly product: Product;
+}
+
+/** Starts it with this policy; no controller runs yet. */
+export async function startScene(binaries: Binaries | undefined, policy: object): Promise<Scene> {
+  const cluster = await startCluster({ ...(binaries && { binaries }) });
+  try {
+    const [product, api] = await Promise.all([installProduct(cluster, { policy }), createApi(cluster)]);
+    await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+    return { cluster, api, product };
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
 }
 
 /** A claim in the namespace `shop`, bound, with its name as a label for rules. */

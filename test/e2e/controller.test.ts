@@ -3,12 +3,10 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
-import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { createApi } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { requestsOf } from "./audit.ts";
-import { createVolume, deletionsOf, eventsOf, holds, snapshotsOf } from "./controller-scene.ts";
+import { createVolume, deletionsOf, eventsOf, holds, snapshotsOf, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
@@ -16,7 +14,7 @@ import { aName } from "./objects.ts";
 import type { Manifest } from "./objects.ts";
 import { beginBackup, deleteBackup, endBackup, playBackup, setPhase } from "./play.ts";
 import type { Ending, Movement } from "./play.ts";
-import { CONTROLLER_ACCOUNT, installProduct } from "./product.ts";
+import { CONTROLLER_ACCOUNT } from "./product.ts";
 import type { Process, Product } from "./product.ts";
 import { aContent, VELERO } from "./velero.ts";
 
@@ -37,9 +35,7 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
   let controller: Process;
 
   before(async () => {
-    cluster = await startCluster({ ...(binaries && { binaries }) });
-    [product, api] = await Promise.all([installProduct(cluster, { policy: POLICY }), createApi(cluster)]);
-    await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+    ({ cluster, api, product } = await startScene(binaries, POLICY));
     controller = await product.startController();
     await controller.ready();
     await webhookSeesController();

@@ -2,17 +2,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
-import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { createApi } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
-import { createVolume, deletionsOf, holds } from "./controller-scene.ts";
+import { createVolume, deletionsOf, holds, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { aBackup, aName } from "./objects.ts";
 import { beginBackup, endBackup, setPhase } from "./play.ts";
 import type { Ending, Movement } from "./play.ts";
-import { installProduct } from "./product.ts";
 import type { Process, Product } from "./product.ts";
 import { aContent, VELERO } from "./velero.ts";
 
@@ -33,12 +30,7 @@ describe("the content of a newer Velero's clone", { skip, timeout: 600_000 }, ()
   let controller: Process;
 
   before(async () => {
-    cluster = await startCluster({ ...(binaries && { binaries }) });
-    [product, api] = await Promise.all([
-      installProduct(cluster, { policy: { snapshotsToRetain: 2 } }),
-      createApi(cluster),
-    ]);
-    await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+    ({ cluster, api, product } = await startScene(binaries, { snapshotsToRetain: 2 }));
     await startController();
   });
   after(async () => {

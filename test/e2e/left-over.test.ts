@@ -2,16 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { availableBinaries } from "../cluster/availability.ts";
-import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { createApi } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
-import { createVolume, holds, snapshotsOf } from "./controller-scene.ts";
+import { createVolume, holds, snapshotsOf, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { aBackup, aCloneContent, aCloneSnapshot, aName } from "./objects.ts";
 import { anUpload, setPhase } from "./play.ts";
-import { installProduct } from "./product.ts";
 import type { Product } from "./product.ts";
 import { aContent, retainOriginal, takeSnapshot, VELERO } from "./velero.ts";
 import type { Original } from "./velero.ts";
@@ -46,12 +43,7 @@ describe("a node-agent that died while it exposed a snapshot", { skip, timeout: 
   let product: Product;
 
   before(async () => {
-    cluster = await startCluster({ ...(binaries && { binaries }) });
-    [product, api] = await Promise.all([
-      installProduct(cluster, { policy: { snapshotsToRetain: 2 } }),
-      createApi(cluster),
-    ]);
-    await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+    ({ cluster, api, product } = await startScene(binaries, { snapshotsToRetain: 2 }));
     await (await product.startController()).ready();
   });
   after(async () => {

@@ -6,6 +6,7 @@ import type { Velero } from "../cluster/velero.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { eventually, PATIENCE_MS } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
+import type { Manifest } from "./objects.ts";
 import { uploadsOf } from "./real-velero.ts";
 import type { Bed } from "./retention-bed.ts";
 import { aContent } from "./velero.ts";
@@ -215,4 +216,20 @@ export async function untilLed({ product }: Bed): Promise<void> {
     },
     PATIENCE_MS,
   );
+}
+
+/** Tells Velero which storage classes to restore into instead of those that were backed up. */
+export function aChangeOfClass(
+  classes: Readonly<Record<string, string>>,
+): Manifest & { readonly data: object } {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name: "change-storage-class",
+      namespace: "velero",
+      labels: { "velero.io/plugin-config": "", "velero.io/change-storage-class": "RestoreItemAction" },
+    },
+    data: classes,
+  };
 }

@@ -4,6 +4,7 @@ import { asList } from "../cluster/objects.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import { eventually } from "./eventually.ts";
 import {
+  aChangeOfClass,
   decisionsOf,
   isStillRetained,
   nothingLeft,
@@ -204,16 +205,7 @@ async function freeByHand({ api, cluster }: Bed, snapshot: string): Promise<void
 }
 
 /** Velero is to restore volumes of this class into one of another driver. */
-const OTHER_CLASS = {
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: {
-    name: "change-storage-class",
-    namespace: "velero",
-    labels: { "velero.io/plugin-config": "", "velero.io/change-storage-class": "RestoreItemAction" },
-  },
-  data: { "array-left": "other" },
-};
+const OTHER_CLASS = aChangeOfClass({ "array-left": "other" });
 
 /** Of the restore "refused" no claim is made, which stands for quotas and policies of any kind. */
 const REFUSAL = [

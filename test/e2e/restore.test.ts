@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eventually } from "./eventually.ts";
 import {
+  aChangeOfClass,
   decisionsOf,
   downloadsOf,
   isStillRetained,
@@ -179,16 +180,7 @@ describe("a volume is restored", { skip, timeout: 600_000 }, () => {
 
 /** What Velero is to change in the namespace "moved": the class, and the size. */
 const CONFIG_MAPS = [
-  {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: {
-      name: "change-storage-class",
-      namespace: "velero",
-      labels: { "velero.io/plugin-config": "", "velero.io/change-storage-class": "RestoreItemAction" },
-    },
-    data: { "array-former": "array" },
-  },
+  aChangeOfClass({ "array-former": "array" }),
   {
     apiVersion: "v1",
     kind: "ConfigMap",
