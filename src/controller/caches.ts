@@ -1,5 +1,5 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Signer } from "../admission/signer.ts";
 import { startCache } from "../kube/cache.ts";
 import type { Cache, Cached } from "../kube/cache.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { LIMIT_ANNOTATION } from "../kube/keys.ts";
 import type { Rest } from "../kube/rest.ts";
 import { messageOf } from "../log.ts";

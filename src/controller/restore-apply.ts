@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RESTORE_VOLUME_ANNOTATION, RESTORED_BY_LABEL } from "../kube/keys.ts";
 import { ApiError } from "../kube/rest.ts";
 import { referenceTo } from "../retention/objects.ts";

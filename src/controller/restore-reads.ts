@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { RESTORE_VOLUME_ANNOTATION } from "../kube/keys.ts";
 import { DataDownload, valueOf } from "../kube/objects.ts";
 import type { Rest } from "../kube/rest.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ListWatch, Watch } from "@kubernetes/client-node";
 import type { KubeConfig, KubernetesListObject, KubernetesObject } from "@kubernetes/client-node";
-import { z } from "zod";
+import * as z from "zod";
 import { AnyObject } from "./objects.ts";
 import type { Metadata } from "./objects.ts";
 import type { Rest } from "./rest.ts";

@@ -1,5 +1,5 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { z } from "zod";
+import type * as z from "zod";
 import { LookupFailed } from "../admission/lookup.ts";
 import type { Lookup } from "../admission/lookup.ts";
 import type { Signer } from "../admission/signer.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   VELERO_PVC_NAMESPACE_NAME_LABEL,
   VELERO_RESOURCE_USAGE_LABEL,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { handBackOf, mayBeHandedBack } from "../restore/hand-back.ts";
 import { downSince, handBackReason } from "../restore/outage.ts";

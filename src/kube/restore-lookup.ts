@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LookupFailed } from "../admission/lookup.ts";
 import type { ClaimName, Lookup, MovedData } from "../admission/lookup.ts";
 import type { Cache } from "./cache.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import {
   DELETION_SECRET_NAME_ANNOTATION,
   DELETION_SECRET_NAMESPACE_ANNOTATION,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Metadata } from "../kube/objects.ts";
 
 // What a restore reads of objects, at each of its steps. Kubernetes' names.

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RESTORE_SOURCE_ANNOTATION } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { DataDownload } from "../kube/objects.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   BEING_DELETED_ANNOTATION,
   DATA_DOWNLOAD_ANNOTATION,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { text } from "node:stream/consumers";
-import { z } from "zod";
+import * as z from "zod";
 import { INHERITED_ANNOTATION } from "../../src/kube/keys.ts";
 import { print } from "./figures.ts";
 import type { Server } from "./servers.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { RequestListener } from "node:http";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * One server in a process of its own, `server.js thin|bare|ours|undecided|unreported`. It gets its certificate and tells its

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { z } from "zod";
+import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Api, Ref, Stored } from "./api.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as z from "zod";
 import type { RestoreOptions } from "../cluster/velero-restores.ts";
 import { DATA_DOWNLOAD_LABEL, RESTORE_DECISION_ANNOTATION } from "../../src/kube/keys.ts";
 import type { Velero } from "../cluster/velero.ts";
