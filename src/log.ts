@@ -5,23 +5,44 @@ import type { DestinationStream, Logger } from "pino";
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** pino, and a shorter way for the line that every request writes. */
+export interface Log extends Logger {
+  /**
+   * Writes a line of level info whose fields are text and numbers. pino takes three times as long for the same line, since it
+   * asks each field what it is (docs/performance.md).
+   */
+  plain(fields: PlainFields, message: string): void;
+}
+
+type PlainFields = Readonly<Record<string, string | number | undefined>>;
+
 /** JSON lines on standard error; standard output belongs to results. */
-export function createLog(level: LogLevel): Logger {
-  const lines = createLines(pino.destination({ dest: 2, sync: true }));
+export function createLog(
+  level: LogLevel,
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Log {
+  const lines = createLines(destination);
   process.on("exit", () => lines.flush());
-  return pino(
+  const timeNow = createTimestamp(Date.now);
+  const log = pino(
     {
       level,
       base: null,
-      timestamp: createTimestamp(Date.now),
+      timestamp: () => `,"time":"${timeNow()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
     lines,
   );
+  function plain(fields: PlainFields, msg: string): void {
+    if (log.isLevelEnabled("info")) {
+      lines.write(`${JSON.stringify({ level: "info", time: timeNow(), ...fields, msg })}\n`);
+    }
+  }
+  return Object.assign(log, { plain });
 }
 
 /** Length of text that is written at once. */
-const TOGETHER = 4096;
+const TOGETHER = 8 * 1024;
 /** Longest that a line waits for others. */
 const LINE_WAITS_MS = 100;
 
@@ -66,7 +87,7 @@ function createTimestamp(now: () => number): () => string {
   return () => {
     const ms = now();
     if (ms !== last.ms) {
-      last = { ms, text: `,"time":"${new Date(ms).toISOString()}"` };
+      last = { ms, text: new Date(ms).toISOString() };
     }
     return last.text;
   };

@@ -30,12 +30,17 @@ const MUST_NOT_TRAVEL = new RegExp(
     .join("|"),
 );
 
+const RESERVED: ReadonlySet<string> = new Set(RESERVED_LABELS);
+
 /** The labels of an original that its clones inherit, beside those that identify the snapshot. */
 export function inheritableLabels(labels: StringMap | null | undefined): StringMap {
-  const reserved: readonly string[] = RESERVED_LABELS;
-  return Object.fromEntries(
-    Object.entries(labels ?? {}).filter(([key]) => !reserved.includes(key) && !MUST_NOT_TRAVEL.test(key)),
-  );
+  const inheritable: Record<string, string> = {};
+  for (const [key, value] of Object.entries(labels ?? {})) {
+    if (!RESERVED.has(key) && !MUST_NOT_TRAVEL.test(key)) {
+      inheritable[key] = value;
+    }
+  }
+  return inheritable;
 }
 
 /** Where a clone's inheritance may come from; the first that exists gives the identity. */
@@ -55,28 +60,19 @@ export function inheritanceOf(kind: string, sources: InheritanceSources): Inheri
   if (first === undefined) {
     return undefined;
   }
-  const documents = [dataUpload, annotation, original?.inherited].filter(
-    (document) => document?.alias === first.alias,
-  );
-  let labels: StringMap = {};
-  for (const document of documents) {
-    labels = document?.kind === kind ? { ...labels, ...document.labels } : labels;
+  const all: Record<string, string> = {};
+  let snapshot: Inherited["snapshot"];
+  // The strongest evidence comes last.
+  for (const document of [dataUpload, annotation, original?.inherited]) {
+    if (document?.alias === first.alias) {
+      Object.assign(all, document.kind === kind ? document.labels : undefined);
+      // Documents of one snapshot know more and more of the storage: its handle comes to be known after the volume.
+      snapshot = document.snapshot === undefined ? snapshot : { ...snapshot, ...document.snapshot };
+    }
   }
-  return {
-    ...first,
-    kind,
-    ...snapshotIn(documents),
-    labels: inheritableLabels({ ...labels, ...living(kind, original) }),
-  };
-}
-
-/** What documents of one snapshot know of the storage: the handle comes to be known after the volume. */
-function snapshotIn(documents: readonly (Inherited | undefined)[]): Pick<Inherited, "snapshot"> {
-  const snapshot = documents
-    .map((document) => document?.snapshot)
-    .filter((known) => known !== undefined)
-    .reduce<Inherited["snapshot"]>((all, known) => ({ ...all, ...known }), undefined);
-  return snapshot === undefined ? {} : { snapshot };
+  Object.assign(all, living(kind, original));
+  const inherited = { ...first, kind, labels: inheritableLabels(all) };
+  return snapshot === undefined ? inherited : { ...inherited, snapshot };
 }
 
 const WITHOUT_LABELS = without(RESERVED_LABELS);
@@ -88,21 +84,18 @@ const WITHOUT_ANNOTATIONS = without(RESERVED_ANNOTATIONS);
  */
 export function editsOf(inherited: Inherited, signer: Signer): Edits {
   const onContent = inherited.kind === "VolumeSnapshotContent";
-  const others = Object.entries(inherited.labels).filter(
+  const labels: Record<string, string | undefined> = { ...WITHOUT_LABELS };
+  Object.assign(labels, identityLabels(inherited), onContent ? backupLabel(inherited) : undefined);
+  for (const [key, value] of Object.entries(inherited.labels)) {
     // Velero 1.16 and 1.17 delete contents by velero.io/backup-name; ours stands in for it.
-    ([key]) => !(onContent && (key === VELERO_BACKUP_NAME_LABEL || key === VELERO_RESTORE_NAME_LABEL)),
-  );
+    const misleads = onContent && (key === VELERO_BACKUP_NAME_LABEL || key === VELERO_RESTORE_NAME_LABEL);
+    if (!misleads && !RESERVED.has(key)) {
+      labels[key] = value;
+    }
+  }
   return {
-    labels: {
-      ...Object.fromEntries(others),
-      ...WITHOUT_LABELS,
-      ...identityLabels(inherited),
-      ...(onContent ? backupLabel(inherited) : {}),
-    },
-    annotations: {
-      ...WITHOUT_ANNOTATIONS,
-      [INHERITED_ANNOTATION]: writeInherited(inherited, signer),
-    },
+    labels,
+    annotations: { ...WITHOUT_ANNOTATIONS, [INHERITED_ANNOTATION]: writeInherited(inherited, signer) },
   };
 }
 

@@ -1,7 +1,7 @@
-import type { Logger } from "pino";
 import type { AdmissionRequest } from "../admission/review.ts";
 import type { EventRecorder, EventSubject } from "../kube/events.ts";
 import { AnyObject } from "../kube/objects.ts";
+import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Answered } from "./admission.ts";
 import { createTallies } from "./tallies.ts";
@@ -9,7 +9,7 @@ import { createTallies } from "./tallies.ts";
 /** Where answers are reported to. */
 export interface ReportOptions {
   readonly metrics: Metrics;
-  readonly log: Logger;
+  readonly log: Pick<Log, "plain" | "warn">;
   readonly events: EventRecorder;
 }
 
@@ -34,7 +34,7 @@ export function createReport({ metrics, log, events }: ReportOptions): Report {
   };
 }
 
-function writeLine({ kind, outcome, result, seconds, request }: Answered, log: Logger): void {
+function writeLine({ kind, outcome, result, seconds, request }: Answered, log: ReportOptions["log"]): void {
   const fields = {
     uid: request?.uid,
     kind,
@@ -50,7 +50,7 @@ function writeLine({ kind, outcome, result, seconds, request }: Answered, log: L
   if (result === "failed_open") {
     log.warn({ ...fields, warnings: outcome.warnings }, "admission failed open");
   } else {
-    log.info(fields, "admission");
+    log.plain(fields, "admission");
   }
 }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Writable } from "node:stream";
 import { describe, test } from "node:test";
-import { pino } from "pino";
+import * as z from "zod";
 import type { Outcome } from "../../src/admission/outcome.ts";
 import type { EventSubject, EventText } from "../../src/kube/events.ts";
+import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { Answered } from "../../src/server/admission.ts";
 import { createReport } from "../../src/server/report.ts";
@@ -20,19 +20,13 @@ interface Reported {
 }
 
 async function reportOf(answered: Partial<Answered>): Promise<Reported> {
-  const lines: Record<string, unknown>[] = [];
+  let written = "";
+  const log = createLog("info", { write: (text) => (written += text) });
   const events: (readonly [EventSubject, EventText])[] = [];
   const metrics = createMetrics();
-  const out = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      const line: unknown = JSON.parse(chunk.toString("utf8"));
-      lines.push(Object.fromEntries(Object.entries(line ?? {})));
-      done();
-    },
-  });
   const report = createReport({
     metrics,
-    log: pino({ base: null, timestamp: false }, out),
+    log,
     events: { record: (subject, text) => events.push([subject, text]) },
   });
   report.answered({
@@ -44,7 +38,16 @@ async function reportOf(answered: Partial<Answered>): Promise<Reported> {
     ...answered,
   });
   report.flush();
+  log.flush();
+  const lines = written.trimEnd().split("\n").map(parseLine);
   return { lines, events, metrics: await metrics.registry.metrics() };
+}
+
+/** A line of the log, whose time is only looked at for being one. */
+function parseLine(line: string): Record<string, unknown> {
+  const { time, ...fields } = z.looseObject({ time: z.iso.datetime() }).parse(JSON.parse(line));
+  assert.ok(Math.abs(Date.now() - Date.parse(time)) < 60_000);
+  return fields;
 }
 
 describe("the report of an answer", () => {
@@ -52,7 +55,7 @@ describe("the report of an answer", () => {
     const { lines } = await reportOf({});
     assert.deepEqual(lines, [
       {
-        level: 30,
+        level: "info",
         uid: REQUEST_UID,
         kind: "backups",
         operation: "CREATE",
@@ -71,7 +74,7 @@ describe("the report of an answer", () => {
   test("is a warning with its words where it failed open", async () => {
     const outcome: Outcome = { code: "lookup_failed", warnings: ["why"] };
     const { lines, metrics } = await reportOf({ outcome, result: "failed_open", request: undefined });
-    assert.equal(lines[0]?.["level"], 40);
+    assert.equal(lines[0]?.["level"], "warn");
     assert.deepEqual(lines[0]["warnings"], ["why"]);
     assert.equal(lines[0]["msg"], "admission failed open");
     assert.match(metrics, /operation="unknown",outcome="failed_open",code="lookup_failed"} 1/);
