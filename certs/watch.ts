@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Watch, type KubeConfig } from "@kubernetes/client-node";
 import * as z from "zod";
+import { Silent, type StreamingRest } from "../src/kube/rest.ts";
 import { describeFailure } from "./failure.ts";
 import type { CertificateLog } from "./source.ts";
 
@@ -16,7 +16,7 @@ interface WatchTarget {
 /** Calls `onChange` whenever the object is created, changed or deleted, until the signal aborts. Never rejects. */
 export type WatchObject = (target: WatchTarget) => Promise<void>;
 
-const Seen = z.object({ metadata: z.object({ resourceVersion: z.string() }) });
+const Seen = z.object({ object: z.object({ metadata: z.object({ resourceVersion: z.string() }) }) });
 
 /**
  * The pause before connecting again, doubled up to a minute while it fails. What happens in a pause is shown by the next
@@ -24,28 +24,25 @@ const Seen = z.object({ metadata: z.object({ resourceVersion: z.string() }) });
  */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** After half a minute of silence the connection is opened anew: it may be dead. */
+const SILENCE_MS = 30_000;
 
-/**
- * Creates a watch on single objects. It is a hint to look, not a cache, hence client-node's Watch and not its informer,
- * which keeps copies, stops at the first error, and from which a failure while reconnecting escapes as an unhandled
- * rejection that would end the process.
- */
-export function createObjectWatch(kubeConfig: KubeConfig): WatchObject {
-  const watch = new Watch(kubeConfig);
+/** Creates a watch on single objects: a hint to look, not a cache. */
+export function createObjectWatch(rest: Pick<StreamingRest, "stream">): WatchObject {
   return async function watchObject(target) {
     let pause = FIRST_PAUSE_MS;
     let lastVersion: string | undefined;
-    function see(object: unknown): void {
+    function see(event: unknown): void {
       pause = FIRST_PAUSE_MS;
-      const seen = Seen.safeParse(object);
-      const version = seen.success ? seen.data.metadata.resourceVersion : undefined;
+      const seen = Seen.safeParse(event);
+      const version = seen.success ? seen.data.object.metadata.resourceVersion : undefined;
       // Each new connection begins with the object as it is, mostly an old acquaintance.
       if (version !== undefined && version === lastVersion) return;
       lastVersion = version;
       target.onChange();
     }
     while (!target.signal.aborted) {
-      const failure = await watchOnce(watch, target, see);
+      const failure = await watchOnce(rest, target, see);
       if (failure !== undefined && !isOver(target.signal)) {
         target.log.warn(
           { path: target.path, name: target.name, reason: failure },
@@ -60,30 +57,22 @@ export function createObjectWatch(kubeConfig: KubeConfig): WatchObject {
 
 /** Watches until the connection ends; gives the reason when that was a failure. */
 async function watchOnce(
-  watch: Watch,
+  rest: Pick<StreamingRest, "stream">,
   { path, name, signal }: WatchTarget,
-  see: (object: unknown) => void,
+  see: (event: unknown) => void,
 ): Promise<string | undefined> {
-  const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+  const query = new URLSearchParams({ watch: "true", fieldSelector: `metadata.name=${name}` });
   try {
-    const query = { fieldSelector: `metadata.name=${name}` };
-    const connection = await watch.watch(path, query, (_phase, object: unknown) => see(object), resolve);
-    function hangUp(): void {
-      connection.abort();
-    }
-    signal.addEventListener("abort", hangUp);
-    if (signal.aborted) hangUp();
-    const error = await ended;
-    signal.removeEventListener("abort", hangUp);
-    return isFailure(error) ? describeFailure(error) : undefined;
+    await rest.stream(`${path}?${query.toString()}`, {
+      onOpen: () => undefined,
+      onLine: (line) => see(JSON.parse(line)),
+      silenceMs: SILENCE_MS,
+      signal,
+    });
+    return undefined;
   } catch (error) {
-    return describeFailure(error);
+    return error instanceof Silent ? undefined : describeFailure(error);
   }
-}
-
-/** After half a minute of silence the client hangs up by itself, to notice a dead connection: nothing to report. */
-function isFailure(error: unknown): boolean {
-  return error !== null && error !== undefined && !(error instanceof Error && error.name === "TimeoutError");
 }
 
 function isOver(signal: AbortSignal): boolean {

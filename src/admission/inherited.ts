@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ALIAS_LABEL, BACKUP_NAME_LABEL, INHERITED_ANNOTATION, VOLUME_NAME_LABEL } from "../kube/keys.ts";
 import { toLabelValue } from "../kube/label-value.ts";
 import { isObject, isOptionalText, isStringMap } from "../kube/object-checks.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { areOptionalTexts, isObject } from "../kube/object-checks.ts";
 import type { JsonObject } from "../kube/object-checks.ts";
 import type { PatchOperation } from "./patch.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Check } from "../kube/object-checks.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import type { Account } from "./accounts.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { formatProblem, parsePolicy } from "../policy/parse.ts";
 import type { Code } from "./outcome.ts";
 import type { AdmissionRequest } from "./review.ts";

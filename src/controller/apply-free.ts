@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { BEING_DELETED_ANNOTATION, RELEASED_ANNOTATION } from "../kube/keys.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
 import type { Free, ObjectRef } from "../retention/plan.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RETAINED_SNAPSHOT_ANNOTATION } from "../kube/keys.ts";
 import type { Record } from "../retention/plan.ts";
 import { dataUploadPath } from "./writes.ts";

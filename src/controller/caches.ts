@@ -1,5 +1,4 @@
-import type { KubeConfig } from "@kubernetes/client-node";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Signer } from "../admission/signer.ts";
 import { startCache } from "../kube/cache.ts";
 import type { Cache, Cached } from "../kube/cache.ts";
@@ -12,7 +11,7 @@ import {
   ROOM_VOLUME_NAME_ANNOTATION,
 } from "../kube/keys.ts";
 import { Lease } from "../kube/lease.ts";
-import type { Rest } from "../kube/rest.ts";
+import type { StreamingRest } from "../kube/rest.ts";
 import { trimTo } from "../kube/trim.ts";
 import {
   Backup,
@@ -43,8 +42,7 @@ export interface Caches {
 
 /** What the caches need, and whom they tell. */
 export interface CachesOptions {
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly signer: Signer;
   /** Our own namespace, where requests for room are. */
   readonly namespace: string;

@@ -1,5 +1,4 @@
-import type { KubeConfig } from "@kubernetes/client-node";
-import type { z } from "zod";
+import type * as z from "zod";
 import { textAt } from "../admission/json-pointer.ts";
 import { LookupFailed } from "../admission/lookup.ts";
 import type { Lookup } from "../admission/lookup.ts";
@@ -23,7 +22,7 @@ import {
 import type { Metadata } from "./objects.ts";
 import { createLivingOriginals } from "./originals.ts";
 import type { LivingOriginals, StoredSnapshot } from "./originals.ts";
-import type { Rest } from "./rest.ts";
+import type { Rest, StreamingRest } from "./rest.ts";
 import { createTakenSnapshots } from "./taken-snapshots.ts";
 import type { TakenSnapshots } from "./taken-snapshots.ts";
 import { trimTo } from "./trim.ts";
@@ -38,8 +37,7 @@ const LOOKUP_MS = 1_400;
 
 /** What the look-ups are made of. */
 export interface ClusterLookupOptions {
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly signer: Signer;
   readonly memory: OriginalsMemory;
   readonly onError: (error: unknown) => void;

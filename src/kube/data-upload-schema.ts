@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Rest } from "./rest.ts";
 
 /** A CRD changes when Velero is upgraded; ten minutes later we know. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { parseInherited, writeInherited } from "../admission/inherited.ts";
 import type { KnownOriginal } from "../admission/lookup.ts";
 import type { Signer } from "../admission/signer.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Labels or annotations. */
 export type StringMap = Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Rest } from "./rest.ts";
 
 const Secret = z.object({ data: z.object({ key: z.base64() }) });

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import {
   INHERITED_ANNOTATION,
   LIMIT_ANNOTATION,

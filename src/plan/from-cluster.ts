@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { createSigner } from "../admission/signer.ts";
 import type { Signer } from "../admission/signer.ts";
 import { ConfigMap, POLICY_KEY } from "../kube/policy-source.ts";

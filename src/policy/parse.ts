@@ -1,6 +1,6 @@
 import { isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
 import type { Document } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import { RetentionPolicy } from "./schema.ts";
 
 /** One thing wrong with a policy document: where (line and column from 1, path in the document) and what. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   BEING_DELETED_ANNOTATION,
   DELETION_SECRET_NAME_ANNOTATION,

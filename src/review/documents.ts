@@ -1,5 +1,5 @@
 import { LineCounter, parseAllDocuments } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 
 /** A manifest among those to review. */
 export interface Manifest {

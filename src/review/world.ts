@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { readInherited } from "../admission/inherited.ts";
 import { textAt } from "../admission/json-pointer.ts";
 import type { KnownOriginal, Lookup } from "../admission/lookup.ts";

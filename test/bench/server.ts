@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { RequestListener } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * One server in a process of its own, `server.js bare|ours|undecided|unreported`. It gets its certificate and tells its port over IPC, and

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { z } from "zod";
+import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 
 const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number() });

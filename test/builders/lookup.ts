@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { LookupFailed } from "../../src/admission/lookup.ts";
 import type { KnownOriginal, Lookup } from "../../src/admission/lookup.ts";
 import { ALIAS_LABEL } from "../../src/kube/keys.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { RetentionPolicy } from "../../src/policy/schema.ts";
 
 /** A policy that retains three, with what a case is about changed. */

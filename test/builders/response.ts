@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const Operation = z.object({ op: z.string(), path: z.string(), value: z.unknown().optional() });
 

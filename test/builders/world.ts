@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Inherited } from "../../src/admission/inherited.ts";
 import { millisecondsOf } from "../../src/policy/duration.ts";
 import { decide } from "../../src/retention/decide.ts";

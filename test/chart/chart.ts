@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { runProgram } from "../cluster/command-line.ts";
 import type { CommandResult } from "../cluster/command-line.ts";
 

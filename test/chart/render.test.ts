@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { z } from "zod";
+import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import { controllerCommand } from "../../src/commands/controller-command.ts";
 import { webhookCommand } from "../../src/commands/webhook-command.ts";

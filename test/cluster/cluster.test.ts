@@ -4,7 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { z } from "zod";
+import * as z from "zod";
 
 import { availableBinaries } from "./availability.ts";
 import { startCluster, type Cluster } from "./cluster.ts";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 
 import type { ApiClient } from "./api-client.ts";
 import { containerStatuses, report, retrying, type Pod } from "./pods.ts";

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 import { go } from "./go.ts";
 import { KUBERNETES, VELERO, type GoModule } from "./go-modules.ts";

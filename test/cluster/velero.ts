@@ -1,6 +1,6 @@
 import { mkdtemp, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 import { createApiClient, type ApiClient } from "./api-client.ts";
 import type { Cluster } from "./cluster.ts";

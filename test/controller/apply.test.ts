@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { z } from "zod";
+import * as z from "zod";
 import { parseInherited } from "../../src/admission/inherited.ts";
 import { createSigner } from "../../src/admission/signer.ts";
 import { ActionFailed, applyActions } from "../../src/controller/apply.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { z } from "zod";
+import * as z from "zod";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { parseManifests } from "../../src/review/documents.ts";
 import { render } from "../../src/review/render.ts";

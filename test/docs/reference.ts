@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { format, resolveConfig } from "prettier";
 import { Registry } from "prom-client";
-import { z } from "zod";
+import * as z from "zod";
 import { CODES } from "../../src/admission/outcome.ts";
 import { createControllerMetrics } from "../../src/controller/metrics.ts";
 import { DRIVER_CEILINGS, UNKNOWN_DRIVER_CEILING } from "../../src/policy/driver-ceilings.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
-import { z } from "zod";
+import * as z from "zod";
 import type { Cluster } from "../cluster/cluster.ts";
 
 const Strings = z.record(z.string(), z.string());

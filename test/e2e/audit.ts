@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Cluster } from "../cluster/cluster.ts";
 import { eventually } from "./eventually.ts";
 

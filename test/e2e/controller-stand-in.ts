@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { Refused } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { NAMESPACE } from "./product.ts";

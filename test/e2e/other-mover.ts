@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Api, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { aCloneContent, aCloneSnapshot, aName } from "./objects.ts";

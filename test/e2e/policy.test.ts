@@ -5,7 +5,7 @@ import { Agent } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import { aHeld, someKeys } from "../certs/pair.ts";
 import { startCluster } from "../cluster/cluster.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { request } from "node:https";
 import type { Agent } from "node:https";
 import type { IncomingHttpHeaders } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 
 /** What a server answered to a POST. */
 export interface RawAnswer {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as z from "zod";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import type { Api, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";

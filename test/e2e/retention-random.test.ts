@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:https";
 import { json } from "node:stream/consumers";
-import { z } from "zod";
+import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 import type { Api, Ref } from "./api.ts";
 

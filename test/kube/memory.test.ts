@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
-import { z } from "zod";
+import * as z from "zod";
 import { createSigner } from "../../src/admission/signer.ts";
 import { createOriginalsMemory } from "../../src/kube/memory.ts";
 import type { OriginalsMemory } from "../../src/kube/memory.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { z } from "zod";
+import type * as z from "zod";
 import { decodeReview, AdmissionRequest } from "../../src/admission/review.ts";
 import {
   isBackup,

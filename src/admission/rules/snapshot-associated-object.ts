@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { toSafeLabelValue } from "../../kube/label-value.ts";
 import { Metadata } from "../../kube/objects.ts";
 import { matchesGlob } from "../../policy/glob.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Agent, get } from "node:https";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * The least that anybody could do: lists the collections that the controller watches, page by page, and keeps nothing. A

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
-import { z } from "zod";
+import * as z from "zod";
 import { createRest } from "../../../src/kube/rest.ts";
 import { startCluster } from "../../cluster/cluster.ts";
 import type { Cluster } from "../../cluster/cluster.ts";

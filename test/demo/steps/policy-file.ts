@@ -1,5 +1,5 @@
 import { parse, stringify } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { POLICY_KEY } from "../../../src/kube/policy-source.ts";
 import { NAMESPACE, POLICY_CONFIGMAP } from "../../e2e/product.ts";
 import type { Stage } from "../stage.ts";
