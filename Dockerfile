@@ -12,7 +12,7 @@ WORKDIR /app
 # .npmrc: exact versions, and none of npm's own reports.
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json ./
+COPY tsconfig.json bundle.ts ./
 COPY src ./src
 COPY certs ./certs
 # One file with what is used of every dependency: loaded from node_modules they take 20 MiB more (docs/decisions/0010-bundle.md).

@@ -27,6 +27,6 @@ export function createCertificatePorts(kubeConfig: KubeConfig): CertificatePorts
         rest.call(method, path, { ...options, signal: withTimeout(options.signal) }),
       get: async (path, signal) => rest.get(path, withTimeout(signal)),
     },
-    watch: createObjectWatch(kubeConfig),
+    watch: createObjectWatch(rest),
   };
 }

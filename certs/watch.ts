@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Watch, type KubeConfig } from "@kubernetes/client-node";
 import * as z from "zod";
+import { Silent, type StreamingRest } from "../src/kube/rest.ts";
 import { describeFailure } from "./failure.ts";
 import type { CertificateLog } from "./source.ts";
 
@@ -18,7 +18,10 @@ interface WatchTarget {
 /** Calls `onChange` whenever an object is created, changed or deleted, until the signal aborts. Never rejects. */
 export type WatchObject = (target: WatchTarget) => Promise<void>;
 
-const Seen = z.object({ metadata: z.object({ name: z.string(), resourceVersion: z.string() }) });
+const Seen = z.object({
+  type: z.string(),
+  object: z.looseObject({ metadata: z.object({ name: z.string(), resourceVersion: z.string() }) }),
+});
 
 /**
  * The pause before connecting again, doubled up to a minute while it fails. What happens in a pause is shown by the next
@@ -26,29 +29,29 @@ const Seen = z.object({ metadata: z.object({ name: z.string(), resourceVersion: 
  */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** After half a minute of silence the connection is opened anew: it may be dead. */
+const SILENCE_MS = 30_000;
 
-/**
- * Creates a watch on few objects. It is a hint to look, not a cache, hence client-node's Watch and not its informer,
- * which keeps copies, stops at the first error, and from which a failure while reconnecting escapes as an unhandled
- * rejection that would end the process.
- */
-export function createObjectWatch(kubeConfig: KubeConfig): WatchObject {
-  const watch = new Watch(kubeConfig);
+/** Creates a watch on few objects: a hint to look, not a cache. */
+export function createObjectWatch(rest: Pick<StreamingRest, "stream">): WatchObject {
   return async function watchObject(target) {
     let pause = FIRST_PAUSE_MS;
     const known = new Map<string, string>();
-    function see(phase: string, object: unknown): void {
+    function see(line: string): void {
       pause = FIRST_PAUSE_MS;
-      const seen = Seen.safeParse(object);
-      const { name = "", resourceVersion } = seen.success ? seen.data.metadata : {};
-      const news = `${phase === "DELETED" ? phase : ""} ${target.newsOf?.(object) ?? resourceVersion ?? ""}`;
-      // Each new connection begins with the objects as they are, mostly old acquaintances.
-      if (seen.success && news === known.get(name)) return;
-      known.set(name, news);
+      const seen = Seen.safeParse(JSON.parse(line)).data;
+      if (seen !== undefined) {
+        const { name, resourceVersion } = seen.object.metadata;
+        const phase = seen.type === "DELETED" ? seen.type : "";
+        const news = `${phase} ${target.newsOf?.(seen.object) ?? resourceVersion}`;
+        // Each new connection begins with the objects as they are, mostly old acquaintances.
+        if (news === known.get(name)) return;
+        known.set(name, news);
+      }
       target.onChange();
     }
     while (!target.signal.aborted) {
-      const failure = await watchOnce(watch, target, see);
+      const failure = await watchOnce(rest, target, see);
       if (failure !== undefined && !isOver(target.signal)) {
         target.log.warn(
           { path: target.path, ...target.query, reason: failure },
@@ -63,29 +66,23 @@ export function createObjectWatch(kubeConfig: KubeConfig): WatchObject {
 
 /** Watches until the connection ends; gives the reason when that was a failure. */
 async function watchOnce(
-  watch: Watch,
+  rest: Pick<StreamingRest, "stream">,
   { path, query, signal }: WatchTarget,
-  see: (phase: string, object: unknown) => void,
+  see: (line: string) => void,
 ): Promise<string | undefined> {
-  const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+  const selected = new URLSearchParams({ watch: "true", ...query });
   try {
-    const connection = await watch.watch(path, { ...query }, see, resolve);
-    function hangUp(): void {
-      connection.abort();
-    }
-    signal.addEventListener("abort", hangUp);
-    if (signal.aborted) hangUp();
-    const error = await ended;
-    signal.removeEventListener("abort", hangUp);
-    return isFailure(error) ? describeFailure(error) : undefined;
+    await rest.stream(`${path}?${selected.toString()}`, {
+      onOpen: () => undefined,
+      onLine: see,
+      silenceMs: SILENCE_MS,
+      signal,
+    });
+    return undefined;
   } catch (error) {
-    return describeFailure(error);
+    // Not even a sign of life for a while: nothing to report, it is looked again.
+    return error instanceof Silent ? undefined : describeFailure(error);
   }
-}
-
-/** After half a minute of silence the client hangs up by itself, to notice a dead connection: nothing to report. */
-function isFailure(error: unknown): boolean {
-  return error !== null && error !== undefined && !(error instanceof Error && error.name === "TimeoutError");
 }
 
 function isOver(signal: AbortSignal): boolean {

@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { KubeConfig } from "@kubernetes/client-node";
 import type { WebhookConfig } from "../config.ts";
 import { startCache } from "../kube/cache.ts";
 import { createControllerLiveness } from "../kube/controller-liveness.ts";
 import type { ControllerLiveness } from "../kube/controller-liveness.ts";
 import { Lease } from "../kube/lease.ts";
-import type { Rest } from "../kube/rest.ts";
+import type { StreamingRest } from "../kube/rest.ts";
 import { createRoom } from "../kube/room.ts";
 import type { Room } from "../kube/room.ts";
 import { trimTo } from "../kube/trim.ts";
@@ -23,8 +22,7 @@ export interface ControllerLink {
 /** What the link is made of. */
 export interface ControllerLinkOptions {
   readonly config: Pick<WebhookConfig, "namespace" | "controllerLease">;
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly onError: (error: unknown) => void;
   readonly signal: AbortSignal;
 }

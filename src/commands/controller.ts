@@ -24,7 +24,7 @@ import { createEventRecorder } from "../kube/events.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { runElector } from "../kube/lease-elector.ts";
 import { createRest } from "../kube/rest.ts";
-import type { Rest } from "../kube/rest.ts";
+import type { StreamingRest } from "../kube/rest.ts";
 import { readSigningKey } from "../kube/signing-key.ts";
 import { createLog, messageOf } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
@@ -56,7 +56,7 @@ export interface ControllerConfig extends Pick<
 interface Parts {
   readonly config: ControllerConfig;
   readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly events: EventRecorder;

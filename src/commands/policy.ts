@@ -1,10 +1,9 @@
-import type { KubeConfig } from "@kubernetes/client-node";
 import type { Logger } from "pino";
 import type { WebhookConfig } from "../config.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { POLICY_KEY, watchConfigMap, watchFile } from "../kube/policy-source.ts";
 import type { ConfigMap } from "../kube/policy-source.ts";
-import type { Rest } from "../kube/rest.ts";
+import type { StreamingRest } from "../kube/rest.ts";
 import { messageOf } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
@@ -23,8 +22,7 @@ export interface RunningPolicy {
 /** What watching the policy needs. */
 export interface PolicyOptions {
   readonly config: Pick<WebhookConfig, "namespace" | "policyConfigmap" | "policyFile">;
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly events: EventRecorder;

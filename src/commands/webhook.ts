@@ -21,7 +21,7 @@ import { createOriginalsMemory } from "../kube/memory.ts";
 import type { OriginalsMemory } from "../kube/memory.ts";
 import { POLICY_KEY, watchConfigMap } from "../kube/policy-source.ts";
 import { createRest } from "../kube/rest.ts";
-import type { Rest } from "../kube/rest.ts";
+import type { StreamingRest } from "../kube/rest.ts";
 import { createLog, messageOf } from "../log.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
@@ -39,7 +39,7 @@ import type { RunningPolicy } from "./policy.ts";
 interface Parts {
   readonly config: WebhookConfig;
   readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly events: EventRecorder;
@@ -234,12 +234,11 @@ async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSigna
 }
 
 function startMemory(parts: Parts, signer: Signer): { memory: OriginalsMemory; loaded: () => boolean } {
-  const { config, kubeConfig, rest, signal } = parts;
+  const { config, rest, signal } = parts;
   const { namespace, originalsConfigmap: name } = config;
   const onError = onErrorOf(parts);
   const memory = createOriginalsMemory({ rest, namespace, name, signer, now: () => Date.now(), onError });
   const loaded = watchConfigMap({
-    kubeConfig,
     rest,
     namespace,
     name,

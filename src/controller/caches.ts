@@ -1,4 +1,3 @@
-import type { KubeConfig } from "@kubernetes/client-node";
 import type * as z from "zod";
 import type { Signer } from "../admission/signer.ts";
 import { startCache } from "../kube/cache.ts";
@@ -13,7 +12,7 @@ import {
 } from "../kube/keys.ts";
 import { Lease } from "../kube/lease.ts";
 import { DataDownload } from "../kube/objects.ts";
-import type { Rest } from "../kube/rest.ts";
+import type { StreamingRest } from "../kube/rest.ts";
 import { trimTo } from "../kube/trim.ts";
 import {
   Backup,
@@ -47,8 +46,7 @@ export interface Caches {
 
 /** What the caches need, and whom they tell. */
 export interface CachesOptions {
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly signer: Signer;
   /** Our own namespace, where requests for room are. */
   readonly namespace: string;

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ListWatch, Watch } from "@kubernetes/client-node";
-import type { KubeConfig, KubernetesListObject, KubernetesObject } from "@kubernetes/client-node";
 import * as z from "zod";
-import { AnyObject } from "./objects.ts";
+import { createHeldObjects } from "./held-objects.ts";
+import type { HeldObjects } from "./held-objects.ts";
+import { collectionPath, listPages } from "./list-pages.ts";
+import type { Listing } from "./list-pages.ts";
 import type { Metadata } from "./objects.ts";
-import type { Rest } from "./rest.ts";
+import { ApiError, Silent } from "./rest.ts";
+import type { StreamingRest } from "./rest.ts";
 
 /** The least that a cached object has. */
 export interface Cached {
@@ -12,13 +14,8 @@ export interface Cached {
 }
 
 /** What to cache, and how much of it. */
-export interface CacheOptions<T extends Cached> {
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
-  /** Collection path, such as /apis/velero.io/v1/backups. */
-  readonly path: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
+export interface CacheOptions<T extends Cached> extends Listing {
+  readonly rest: Pick<StreamingRest, "call" | "stream">;
   /**
    * The fields that stay in memory; undefined for an object that is not wanted or cannot be read: one that was cached
    * before then leaves the cache as if it were deleted.
@@ -27,7 +24,6 @@ export interface CacheOptions<T extends Cached> {
   /** Told of each change, after the cache holds it; `now` is undefined for a deletion. */
   readonly onChange?: (now: T | undefined, before: T | undefined) => void;
   readonly onError: (error: unknown) => void;
-  readonly signal: AbortSignal;
 }
 
 /** A watched collection. */
@@ -40,54 +36,24 @@ export interface Cache<T extends Cached> {
   watching(): boolean;
 }
 
-/** Objects a page; the API server's own chunk size for kubectl. */
-const PAGE = 500;
-
-const Page = z.object({
-  metadata: z.object({ resourceVersion: z.string().optional(), continue: z.string().optional() }).nullish(),
-  items: z.array(z.unknown()).nullish(),
-});
-
 /**
- * Lists and watches a collection until the signal aborts, with client-node's informer underneath: pages are trimmed
- * one by one, so that memory holds no more than the fields we read. Never throws; failures are reported and retried.
+ * Lists and watches a collection until the signal aborts. Each object is trimmed as it comes, so that memory holds no
+ * more than the fields we read, once. Never throws; failures are reported and retried.
  */
 export function startCache<T extends Cached>(options: CacheOptions<T>): Cache<T> {
-  const objects = new Map<string, T>();
-  let listed = false;
-  let watching = false;
-  function apply(now: T | undefined, key: string): void {
-    const before = objects.get(key);
-    if (now === undefined) {
-      objects.delete(key);
-    } else {
-      objects.set(key, now);
-    }
-    options.onChange?.(now, before);
-  }
-  const informer = new ListWatch<Held<T>>(
-    options.path,
-    new TrimmingWatch(options.kubeConfig, options.trim, (connected) => {
-      watching = connected;
-    }),
-    async () => {
-      const list = await listPages(options);
-      listed = true;
-      return list;
-    },
-    false,
-    options.labelSelector,
-    options.fieldSelector,
-  );
-  informer.on("add", (held) => apply(held.value, keyOf(held)));
-  informer.on("update", (held) => apply(held.value, keyOf(held)));
-  informer.on("delete", (held) => apply(undefined, keyOf(held)));
-  keepRunning(informer, options);
+  const state: State<T> = {
+    objects: createHeldObjects(),
+    version: undefined,
+    listed: false,
+    watching: false,
+    delay: FIRST_DELAY_MS,
+  };
+  void follow(options, state);
   return {
-    get: (namespace, name) => objects.get(`${namespace}/${name}`),
-    values: () => objects.values(),
-    synced: () => listed,
-    watching: () => watching,
+    get: (namespace, name) => state.objects.get(namespace, name),
+    values: () => state.objects.values(),
+    synced: () => state.listed,
+    watching: () => state.watching,
   };
 }
 
@@ -96,134 +62,132 @@ export function unsyncedOf(caches: readonly [string, Pick<Cache<Cached>, "synced
   return caches.filter(([, cache]) => !cache.synced()).map(([name]) => name);
 }
 
-/** What client-node's informer keeps: enough metadata for itself, and our trimmed object; none where it goes. */
-interface Held<T extends Cached> extends KubernetesObject {
-  readonly value: T | undefined;
+interface State<T extends Cached> {
+  readonly objects: HeldObjects<T>;
+  /** Up to where the collection is known; undefined where it has to be listed. */
+  version: string | undefined;
+  listed: boolean;
+  watching: boolean;
+  /** Until the next attempt, if this one fails. */
+  delay: number;
 }
 
-function hold<T extends Cached>({ metadata }: Cached, value: T | undefined): Held<T> {
-  const { name = "", namespace = "", resourceVersion = "" } = metadata;
-  return { metadata: { name, namespace, resourceVersion }, value };
-}
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 10_000;
+/** Between two watches that ended in the ordinary way, so that a server which ends each at once is not overrun. */
+const PAUSE_MS = 1_000;
 
-function keyOf({ metadata }: KubernetesObject): string {
-  return `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`;
-}
+/** How long the API server is to keep a watch; opening nine of them anew is nothing beside that. */
+const WATCH_SECONDS = 300;
+/** The API server sends a bookmark about once a minute where nothing changes. */
+const SILENCE_MS = 90_000;
 
-/** client-node's informer stops at the first error: it is started again, ever slower up to ten seconds. */
-function keepRunning<T extends Cached>(informer: ListWatch<Held<T>>, options: CacheOptions<T>): void {
-  const { onError, signal } = options;
-  let delay = 500;
-  async function restart(error: unknown): Promise<void> {
-    if (signal.aborted) {
-      return;
-    }
-    onError(error);
-    await sleep(delay, undefined, { signal, ref: false });
-    delay = Math.min(delay * 2, 10_000);
-    await informer.start();
-  }
-  function ignoreAbort(error: unknown): void {
-    if (!signal.aborted) {
-      onError(error);
-    }
-  }
-  informer.on("add", () => {
-    delay = 500;
-  });
-  informer.on("error", (error: unknown) => {
-    // oxlint-disable-next-line promise/no-promise-in-callback -- client-node reports errors by callback only
-    restart(error).catch(ignoreAbort);
-  });
-  signal.addEventListener("abort", () => void informer.stop().catch(ignoreAbort), { once: true });
-  informer.start().catch(ignoreAbort);
-}
-
-/** Trims each object as it comes off the wire, before client-node keeps it; tells whether a watch stands. */
-class TrimmingWatch<T extends Cached> extends Watch {
-  readonly #trim: (object: unknown) => T | undefined;
-  readonly #onConnection: (connected: boolean) => void;
-
-  constructor(
-    kubeConfig: KubeConfig,
-    trim: (object: unknown) => T | undefined,
-    onConnection: (connected: boolean) => void,
-  ) {
-    super(kubeConfig);
-    this.#trim = trim;
-    this.#onConnection = onConnection;
-  }
-
-  override async watch(
-    ...[path, query, callback, done]: Parameters<Watch["watch"]>
-  ): Promise<AbortController> {
-    const trim = this.#trim;
-    const onConnection = this.#onConnection;
-    const standing = { failed: false };
-    function pass(phase: string, object: unknown, raw?: unknown): void {
-      if (phase === "ERROR" || phase === "BOOKMARK") {
-        callback(phase, object, raw);
-        return;
-      }
-      const kept = trim(object);
-      if (kept !== undefined) {
-        callback(phase, hold(kept, kept), undefined);
-        return;
-      }
-      // No news to the informer where it was never cached; where it was, what is cached is no longer true.
-      const { data: known } = AnyObject.safeParse(object);
-      if (known !== undefined) callback("DELETED", hold<T>(known, undefined), undefined);
-    }
-    function end(error: unknown): void {
-      // A watch that ends in the ordinary way, or for want of news, is opened again at once.
-      if (error instanceof Error && error.name !== "TimeoutError") {
-        standing.failed = true;
-        onConnection(false);
-      }
-      done(error);
-    }
+async function follow<T extends Cached>(options: CacheOptions<T>, state: State<T>): Promise<void> {
+  const { signal, onError } = options;
+  while (!signal.aborted) {
+    let pause = PAUSE_MS;
     try {
-      const controller = await super.watch(path, { ...query, allowWatchBookmarks: true }, pass, end);
-      if (!standing.failed) onConnection(true);
-      return controller;
+      state.version ??= await list(options, state);
+      await watch(options, state, state.version);
     } catch (error) {
-      // The informer calls this while reconnecting and waits for nothing: a token that cannot be read at that moment
-      // would end the process as an unhandled rejection.
-      end(error);
-      return new AbortController();
-    }
-  }
-}
-
-async function listPages<T extends Cached>(options: CacheOptions<T>): Promise<KubernetesListObject<Held<T>>> {
-  const items: Held<T>[] = [];
-  let resourceVersion = "";
-  let next: string | undefined;
-  do {
-    const page = Page.parse(
-      await options.rest.call("GET", pagePath(options, next), { signal: options.signal }),
-    );
-    for (const item of page.items ?? []) {
-      const kept = options.trim(item);
-      if (kept !== undefined) {
-        items.push(hold(kept, kept));
+      if (isOver(signal)) return;
+      if (isExpired(error)) {
+        state.version = undefined;
+      } else if (!(error instanceof Silent)) {
+        onError(error);
       }
+      if (!(error instanceof Silent)) state.watching = false;
+      pause = state.delay;
+      state.delay = Math.min(state.delay * 2, LONGEST_DELAY_MS);
     }
-    resourceVersion = page.metadata?.resourceVersion ?? resourceVersion;
-    next = page.metadata?.continue;
-  } while (next !== undefined && next !== "");
-  return { items, metadata: { resourceVersion } };
+    await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
+  }
 }
 
-function pagePath<T extends Cached>(
-  { path, labelSelector, fieldSelector }: CacheOptions<T>,
-  next?: string,
-): string {
-  const query = new URLSearchParams({ limit: String(PAGE) });
-  for (const [key, value] of Object.entries({ labelSelector, fieldSelector, continue: next })) {
-    if (value !== undefined) {
-      query.set(key, value);
-    }
+/** Brings all objects to what the API server has now; resolves with its version. */
+async function list<T extends Cached>(options: CacheOptions<T>, state: State<T>): Promise<string> {
+  const present = new Set<T>();
+  const version = await listPages(options, (item) => {
+    const kept = options.trim(item);
+    if (kept !== undefined) present.add(put(options, state, kept));
+  });
+  for (const object of state.objects.values()) {
+    if (!present.has(object)) remove(options, state, object.metadata);
   }
-  return `${path}?${query.toString()}`;
+  state.listed = true;
+  return version;
+}
+
+async function watch<T extends Cached>(
+  options: CacheOptions<T>,
+  state: State<T>,
+  resourceVersion: string,
+): Promise<void> {
+  const query = { watch: "true", allowWatchBookmarks: "true", timeoutSeconds: String(WATCH_SECONDS) };
+  await options.rest.stream(collectionPath(options, { ...query, resourceVersion }), {
+    onOpen() {
+      state.watching = true;
+      state.delay = FIRST_DELAY_MS;
+    },
+    onLine: (line) => see(options, state, JSON.parse(line)),
+    silenceMs: SILENCE_MS,
+    signal: options.signal,
+  });
+}
+
+const WatchEvent = z.object({ type: z.string(), object: z.unknown() });
+
+const Named = z.object({
+  metadata: z.object({
+    namespace: z.string().optional(),
+    name: z.string().optional(),
+    resourceVersion: z.string().optional(),
+  }),
+});
+
+/** What an event of type ERROR tells: a v1 Status. */
+const Status = z.object({ code: z.number().default(0), message: z.string().default("") });
+
+function see<T extends Cached>(options: CacheOptions<T>, state: State<T>, line: unknown): void {
+  const { type, object } = WatchEvent.parse(line);
+  if (type === "ERROR") {
+    const { code, message } = Status.parse(object);
+    throw new ApiError(code, `watch of ${options.path}: ${code}: ${message}`);
+  }
+  const metadata = Named.safeParse(object).data?.metadata;
+  if (metadata === undefined) return;
+  if (type !== "BOOKMARK") {
+    const kept = type === "DELETED" ? undefined : options.trim(object);
+    if (kept === undefined) remove(options, state, metadata);
+    else put(options, state, kept);
+  }
+  state.version = metadata.resourceVersion ?? state.version;
+}
+
+/** Returns what is held from now on: the same object as before where it is the same version. */
+function put<T extends Cached>({ onChange }: CacheOptions<T>, { objects }: State<T>, object: T): T {
+  const { namespace = "", name = "", resourceVersion } = object.metadata;
+  const before = objects.get(namespace, name);
+  if (before !== undefined && before.metadata.resourceVersion === resourceVersion) return before;
+  objects.put(object.metadata, object);
+  onChange?.(object, before);
+  return object;
+}
+
+function remove<T extends Cached>(
+  { onChange }: CacheOptions<T>,
+  { objects }: State<T>,
+  metadata: Pick<Metadata, "namespace" | "name">,
+): void {
+  const before = objects.put(metadata, undefined);
+  if (before !== undefined) onChange?.(undefined, before);
+}
+
+function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+/** The API server has forgotten what changed since: the collection has to be read again. */
+function isExpired(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 410;
 }

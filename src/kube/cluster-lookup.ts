@@ -1,4 +1,3 @@
-import type { KubeConfig } from "@kubernetes/client-node";
 import type * as z from "zod";
 import { LookupFailed } from "../admission/lookup.ts";
 import type { Lookup } from "../admission/lookup.ts";
@@ -21,7 +20,7 @@ import {
 import type { Metadata } from "./objects.ts";
 import { createLivingOriginals } from "./originals.ts";
 import type { LivingOriginals, StoredSnapshot } from "./originals.ts";
-import type { Rest } from "./rest.ts";
+import type { Rest, StreamingRest } from "./rest.ts";
 import { createRestoreLookup } from "./restore-lookup.ts";
 import { createRetainedSnapshots } from "./retained-snapshots.ts";
 import type { RetainedSnapshots } from "./retained-snapshots.ts";
@@ -40,8 +39,7 @@ const LOOKUP_MS = 1_400;
 
 /** What the look-ups are made of. */
 export interface ClusterLookupOptions {
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly signer: Signer;
   readonly memory: OriginalsMemory;
   readonly onError: (error: unknown) => void;

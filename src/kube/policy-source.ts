@@ -2,11 +2,10 @@ import { watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KubeConfig } from "@kubernetes/client-node";
 import * as z from "zod";
 import { startCache } from "./cache.ts";
 import { Metadata } from "./objects.ts";
-import type { Rest } from "./rest.ts";
+import type { StreamingRest } from "./rest.ts";
 
 /** The key of the ConfigMap that holds the policy document. */
 export const POLICY_KEY = "policy.yaml";
@@ -17,8 +16,7 @@ export type ConfigMap = z.infer<typeof ConfigMap>;
 
 /** What watching one ConfigMap needs. */
 export interface ConfigMapWatchOptions {
-  readonly kubeConfig: KubeConfig;
-  readonly rest: Rest;
+  readonly rest: StreamingRest;
   readonly namespace: string;
   readonly name: string;
   /** Told of each version, and of its absence. */

@@ -1,7 +1,8 @@
 import { Agent, request } from "node:https";
-import type { OutgoingHttpHeaders } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { RequestOptions } from "node:https";
 import { request as plainRequest } from "node:http";
+import { finished } from "node:stream/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
 
 /** An answer of the API server that is not a success. */
@@ -19,12 +20,27 @@ export function isOvertaken(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 404 || error.status === 409);
 }
 
+/** A connection on which nothing came for too long: perhaps nobody is there any more. */
+export class Silent extends Error {
+  override readonly name = "Silent";
+}
+
 /** What a request may carry beside its method and path. */
 export interface RestOptions {
   readonly body?: unknown;
   /** Defaults to application/json. */
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+}
+
+/** Who is told of what comes. */
+export interface StreamOptions {
+  /** The answer has begun. */
+  readonly onOpen: () => void;
+  readonly onLine: (line: string) => void;
+  /** The longest time without a byte. */
+  readonly silenceMs: number;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -38,24 +54,22 @@ export interface Rest {
   get(path: string, signal?: AbortSignal): Promise<unknown>;
 }
 
+/** The same, and answers that go on. */
+export interface StreamingRest extends Rest {
+  /**
+   * GET of an answer that goes on, such as a watch: each line as it comes. Resolves when the answer ends, rejects as
+   * `call` does, and with `Silent`.
+   */
+  stream(path: string, options: StreamOptions): Promise<void>;
+}
+
 /** Calls under the identity of the kubeconfig's current context. */
-export function createRest(kubeConfig: KubeConfig): Rest {
+export function createRest(kubeConfig: KubeConfig): StreamingRest {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  // A stream keeps its connection for minutes: it must not take the place of a call.
+  const streams = new Agent({ keepAlive: true });
   async function call(method: string, path: string, options: RestOptions = {}): Promise<unknown> {
-    const cluster = kubeConfig.getCurrentCluster();
-    if (cluster === null) {
-      throw new Error("the kubeconfig has no current cluster");
-    }
-    const url = new URL(cluster.server.replace(/\/$/, "") + path);
-    const transport: RequestOptions = {};
-    await kubeConfig.applyToHTTPSOptions(transport);
-    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-    const text = await send(
-      url,
-      { ...transport, agent: url.protocol === "https:" ? agent : undefined, method },
-      body,
-      options,
-    );
+    const text = await textOf(await open(kubeConfig, { ...options, method, path, agent }));
     return text === "" ? undefined : (JSON.parse(text) as unknown);
   }
   return {
@@ -70,50 +84,102 @@ export function createRest(kubeConfig: KubeConfig): Rest {
         throw error;
       }
     },
+    stream: async (path, options) =>
+      guarded(options, async (signal, onNews) => {
+        const response = await open(kubeConfig, { method: "GET", path, agent: streams, signal });
+        options.onOpen();
+        await readLines(response, options.onLine, onNews);
+      }),
   };
 }
 
-async function send(
-  url: URL,
-  transport: RequestOptions,
-  body: string | undefined,
-  { contentType = "application/json", signal }: RestOptions,
-): Promise<string> {
+interface Opening extends RestOptions {
+  readonly method: string;
+  readonly path: string;
+  readonly agent: Agent;
+}
+
+/** An answer that is a success, to be read. */
+async function open(kubeConfig: KubeConfig, opening: Opening): Promise<IncomingMessage> {
+  const { method, agent, body, contentType = "application/json", signal } = opening;
+  const cluster = kubeConfig.getCurrentCluster();
+  if (cluster === null) {
+    throw new Error("the kubeconfig has no current cluster");
+  }
+  const url = new URL(cluster.server.replace(/\/$/, "") + opening.path);
+  const transport: RequestOptions = {};
+  await kubeConfig.applyToHTTPSOptions(transport);
+  const text = body === undefined ? undefined : JSON.stringify(body);
   const headers = {
     ...authorization(transport.headers),
     accept: "application/json",
-    ...(body === undefined
+    ...(text === undefined
       ? {}
-      : { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) }),
+      : { "content-type": contentType, "content-length": String(Buffer.byteLength(text)) }),
   };
+  const isSecure = url.protocol === "https:";
+  const options = { ...transport, agent: isSecure ? agent : undefined, method, headers };
+  const response = await send(url, signal === undefined ? options : { ...options, signal }, text);
+  const status = response.statusCode ?? 0;
+  if (status >= 400) {
+    throw new ApiError(status, `${method} ${url.pathname}: ${status}: ${messageOf(await textOf(response))}`);
+  }
+  return response;
+}
+
+async function send(url: URL, options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const start = url.protocol === "https:" ? request : plainRequest;
-    const outgoing = start(
-      url,
-      { ...transport, headers, ...(signal === undefined ? {} : { signal }) },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", reject);
-        response.on("end", () => {
-          const text = Buffer.concat(chunks).toString("utf8");
-          const status = response.statusCode ?? 0;
-          if (status >= 400) {
-            reject(
-              new ApiError(
-                status,
-                `${transport.method ?? ""} ${url.pathname}: ${status}: ${messageOf(text)}`,
-              ),
-            );
-          } else {
-            resolve(text);
-          }
-        });
-      },
-    );
+    const outgoing = (url.protocol === "https:" ? request : plainRequest)(url, options, resolve);
     outgoing.on("error", reject);
     outgoing.end(body);
   });
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  response.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await finished(response);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** How long until the system asks whether the other side is still there; ten more seconds, and it is known. */
+const KEEP_ALIVE_MS = 15_000;
+
+async function readLines(
+  response: IncomingMessage,
+  onLine: (line: string) => void,
+  onNews: () => void,
+): Promise<void> {
+  response.socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  response.setEncoding("utf8");
+  let begun = "";
+  response.on("data", (chunk: string) => {
+    onNews();
+    const lines = `${begun}${chunk}`.split("\n");
+    begun = lines.pop() ?? "";
+    try {
+      for (const line of lines) if (line !== "") onLine(line);
+    } catch (error) {
+      response.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+  await finished(response);
+}
+
+/** Ends a run in which nothing came for too long. */
+async function guarded(
+  { silenceMs, signal }: StreamOptions,
+  run: (signal: AbortSignal, onNews: () => void) => Promise<void>,
+): Promise<void> {
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(), silenceMs);
+  try {
+    await run(AbortSignal.any([signal, silence.signal]), () => timer.refresh());
+  } catch (error) {
+    throw silence.signal.aborted ? new Silent(`nothing came for ${silenceMs / 1000} s`) : error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 // client-node sets headers as an object; Node's type would also allow a list.

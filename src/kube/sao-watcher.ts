@@ -15,7 +15,7 @@ export interface SaoWatcher {
 }
 
 /** What watching needs. */
-export type SaoWatcherOptions = Pick<CacheOptions<Cached>, "kubeConfig" | "rest" | "onError" | "signal">;
+export type SaoWatcherOptions = Pick<CacheOptions<Cached>, "rest" | "onError" | "signal">;
 
 /** A watcher that tells of what it sees; it watches nothing yet. */
 export function createSaoWatcher(

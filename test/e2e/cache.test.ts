@@ -27,7 +27,6 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(cluster.kubeconfig);
     cache = startCache<AnyObject>({
-      kubeConfig,
       rest: createRest(kubeConfig),
       path: "/api/v1/namespaces/default/configmaps",
       // Stands for what a newer API may bring: an object that cannot be read.
