@@ -26,7 +26,7 @@ export interface RoomOptions {
   readonly now: () => Date;
 }
 
-/** Asks the retention controller for room on the storage, through a Lease for each volume. */
+/** Asks the retention controller for room on the storage, through a Lease for each snapshot: a volume and a Backup. */
 export interface Room {
   /** Resolves with the controller's answer, or with `late` after the need's `waitMs`; never rejects. */
   ask(need: RoomNeed): Promise<RoomAnswer>;
@@ -34,35 +34,27 @@ export interface Room {
   update(now: Lease | undefined, before: Lease | undefined): void;
 }
 
-/** What comes of asking once; `taken`: another request of the volume was answered in our place. */
-type Heard = RoomAnswer | "taken";
-
-/** Asks by a single call where the watch knows whether the volume has a Lease, else by at most two. */
+/** Asks by a single call where the watch knows whether there is a Lease already, else by at most two. */
 export function createRoom(options: RoomOptions): Room {
   const known = new Set<string>();
   const questions = createQuestions();
-  async function askOnce(need: RoomNeed, signal: AbortSignal): Promise<Heard> {
-    const name = roomLeaseName(need.volume);
-    const holder = options.randomId();
-    const body = leaseOf(name, { holder, need, now: options.now() });
-    // Before anything is written: the answer may be seen sooner than the end of our own call.
-    const question = questions.open(name, holder);
-    signal.addEventListener("abort", () => question.end({ kind: "late" }), { once: true });
-    write(options, { name, body, exists: known.has(name), signal }).then(
-      () => question.written(),
-      (error: unknown) => question.end({ kind: "failed", reason: messageOf(error) }),
-    );
-    return question.answer;
-  }
   return {
     async ask(need) {
-      const signal = AbortSignal.timeout(Math.max(0, need.waitMs));
-      let heard: Heard = "taken";
-      // The snapshot of whoever was answered in our place comes first.
-      while (heard === "taken" && need.waitMs > 0 && !signal.aborted) {
-        heard = await askOnce(need, signal);
+      if (need.waitMs <= 0) {
+        return { kind: "late" };
       }
-      return heard === "taken" ? { kind: "late" } : heard;
+      const signal = AbortSignal.timeout(need.waitMs);
+      const name = roomLeaseName(need);
+      const holder = options.randomId();
+      const body = leaseOf(name, { holder, need, now: options.now() });
+      // Before anything is written: the answer may be seen sooner than the end of our own call.
+      const question = questions.open(name, holder);
+      signal.addEventListener("abort", () => question.end({ kind: "late" }), { once: true });
+      write(options, { name, body, exists: known.has(name), signal }).then(
+        () => question.written(),
+        (error: unknown) => question.end({ kind: "failed", reason: messageOf(error) }),
+      );
+      return question.answer;
     },
     update(now, before) {
       if (now === undefined) {
@@ -77,10 +69,10 @@ export function createRoom(options: RoomOptions): Room {
 
 /** A question that stands in a Lease, or is about to. */
 interface Question {
-  readonly answer: Promise<Heard>;
-  /** It stands in the Lease: an answer to another one that is seen from now on came in its place. */
+  readonly answer: Promise<RoomAnswer>;
+  /** It stands in the Lease. */
   written(): void;
-  end(heard: Heard): void;
+  end(answer: RoomAnswer): void;
 }
 
 interface Questions {
@@ -90,13 +82,13 @@ interface Questions {
 }
 
 function createQuestions(): Questions {
-  const opened = new Map<string, { lease: string; written: boolean; end: (heard: Heard) => void }>();
+  const opened = new Map<string, { lease: string; written: boolean; end: (answer: RoomAnswer) => void }>();
   return {
     open(lease, holder) {
-      const { promise, resolve } = Promise.withResolvers<Heard>();
-      function end(heard: Heard): void {
+      const { promise, resolve } = Promise.withResolvers<RoomAnswer>();
+      function end(answer: RoomAnswer): void {
         opened.delete(holder);
-        resolve(heard);
+        resolve(answer);
       }
       const state = { lease, written: false, end };
       opened.set(holder, state);
@@ -112,18 +104,20 @@ function createQuestions(): Questions {
         return;
       }
       opened.get(answered.holder)?.end(answered.answer);
+      // Velero asks again for a snapshot whose answer it did not get: whoever still waits is told the same.
       for (const { lease, written, end } of opened.values()) {
         if (written && lease === metadata.name && answered.holder === spec?.holderIdentity) {
-          end("taken");
+          end(answered.answer);
         }
       }
     },
   };
 }
 
-/** The Lease of a volume's requests for room; hashed, since a PVC's name may be as long as a Lease's. */
-export function roomLeaseName({ namespace, name }: RoomNeed["volume"]): string {
-  const hash = createHash("sha256").update(`${namespace}/${name}`).digest("hex");
+/** The Lease of one snapshot's request for room; hashed, since a PVC's name may be as long as a Lease's. */
+export function roomLeaseName({ volume, backup }: Pick<RoomNeed, "volume" | "backup">): string {
+  const parts = [volume.namespace, volume.name, backup.namespace, backup.name];
+  const hash = createHash("sha256").update(parts.join("/")).digest("hex");
   return `snapshot-retainer-room-${hash.slice(0, 16)}`;
 }
 

@@ -65,13 +65,10 @@ function isFor(
     return false;
   }
   const isInFlight = course.kind === "in_flight";
-  if (isInFlight && bornAt >= seenAtMs - SLACK_MS) {
-    return true;
+  if (backup === undefined || identity.backup === undefined) {
+    return isInFlight && bornAt >= seenAtMs - SLACK_MS;
   }
-  const ofBackup =
-    backup !== undefined &&
-    identity.backup?.namespace === backup.namespace &&
-    identity.backup.name === backup.name;
+  const ofBackup = identity.backup.namespace === backup.namespace && identity.backup.name === backup.name;
   return ofBackup && (isInFlight || bornAt >= askedAtMs - SKEW_MS);
 }
 
@@ -82,28 +79,51 @@ function placeOf(reservation: Reservation, relations: Relations, limitsOf: Limit
   return { volumeName, limits, stored: storedKeyOf(stored?.driver, stored?.volumeHandle, volumeName) };
 }
 
-/** The answer to each request: granted once the storage really has room, `none` when waiting cannot bring it. */
+/**
+ * The answer to each request: granted once the storage really has room, `none` when waiting cannot bring it. Who asked first
+ * comes first: a place is never granted twice.
+ */
 export function answerRoom(claimed: readonly Claimed[], facts: RoomFacts): RoomAnswer[] {
   if (claimed.length === 0) {
     return [];
   }
   const byName = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.identity.volumeName);
   const byVolume = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.stored);
-  return claimed.map(({ reservation, state, place }) => {
+  const queue = claimed.filter(({ state }) => state === "open").toSorted(whoAskedFirst);
+  return claimed.map((claim) => {
+    const { reservation, state, place } = claim;
     if (state !== "open") {
       const reason = state === "consumed" ? "the snapshot has come" : "the snapshot never came";
       return { reservation, answer: state, reason };
     }
-    const named = (byName.get(place.volumeName) ?? []).filter(countsInNumber);
-    const { number, ceiling } = place.limits;
+    const before = queue.slice(0, queue.indexOf(claim)).map((earlier) => earlier.place);
     const halves = [
-      ...(number.number > 0 ? [{ entries: named, most: number.number, reason: number.reason }] : []),
-      ...(ceiling
-        ? [{ entries: byVolume.get(place.stored) ?? [], most: ceiling.number, reason: ceiling.reason }]
-        : []),
+      ...halfOfNumber(place, byName.get(place.volumeName) ?? [], before),
+      ...halfOfCeiling(place, byVolume.get(place.stored) ?? [], before),
     ];
     return { reservation, ...worst(halves.map((half) => answerHalf(half, facts))) };
   });
+}
+
+function whoAskedFirst({ reservation: a }: Claimed, { reservation: b }: Claimed): number {
+  return a.seenAtMs - b.seenAtMs || a.askedAtMs - b.askedAtMs || (a.holder < b.holder ? -1 : 1);
+}
+
+function halfOfNumber({ volumeName, limits }: Place, entries: readonly Entry[], before: Place[]): Half[] {
+  const { number, reason } = limits.number;
+  const promised = before.filter(
+    (other) => other.volumeName === volumeName && other.limits.number.number > 0,
+  );
+  return number > 0
+    ? [{ entries: entries.filter(countsInNumber), promised: promised.length, most: number, reason }]
+    : [];
+}
+
+function halfOfCeiling({ stored, limits }: Place, entries: readonly Entry[], before: Place[]): Half[] {
+  const promised = before.filter((other) => other.stored === stored).length;
+  return limits.ceiling === undefined
+    ? []
+    : [{ entries, promised, most: limits.ceiling.number, reason: limits.ceiling.reason }];
 }
 
 /** What is on the storage because of retention, or will be: others are the storage's business, and the ceiling's. */
@@ -111,27 +131,32 @@ function countsInNumber({ course, limits }: Entry): boolean {
   return course.kind !== "left" && (course.kind !== "in_flight" || limits.number.number > 0);
 }
 
+/** One half of a volume's limit, and what counts in it. */
 interface Half {
   readonly entries: readonly Entry[];
+  /** Places of those who asked before. */
+  readonly promised: number;
   readonly most: number;
   readonly reason: string;
 }
 
 type Answer = Pick<RoomAnswer, "answer" | "reason">;
 
-function answerHalf({ entries, most, reason }: Half, { decisions, held }: RoomFacts): Answer {
-  if (entries.length < most) {
-    return { answer: "granted", reason: `${entries.length} of ${most} places are taken (${reason})` };
+function answerHalf({ entries, promised, most, reason }: Half, { decisions, held }: RoomFacts): Answer {
+  const taken = entries.length + promised;
+  if (taken < most) {
+    return { answer: "granted", reason: `${taken} of ${most} places are taken (${reason})` };
   }
   const leaving = entries.filter(({ snapshot }) => {
     return decisions.get(snapshot.key)?.kept === false && !held.has(snapshot.key);
   });
-  if (entries.length - leaving.length < most) {
+  if (taken - leaving.length < most) {
     return { answer: "wait", reason: `${leaving.length} of ${entries.length} snapshots are being freed` };
   }
   const why = new Set(entries.map(({ snapshot }) => reasonToStay(snapshot.key, decisions, held)));
-  const reasons = [...why].filter((text) => text !== undefined).join("; ");
-  return { answer: "none", reason: `${entries.length} of ${most} places are taken (${reason}): ${reasons}` };
+  const reasons = [...why, promised > 0 ? "another backup is about to take a snapshot" : undefined];
+  const stay = reasons.filter((text) => text !== undefined).join("; ");
+  return { answer: "none", reason: `${taken} of ${most} places are taken (${reason}): ${stay}` };
 }
 
 function reasonToStay(

@@ -66,6 +66,7 @@ export function aWorld(...parts: Partial<World>[]): World {
       backups: [...world.backups, ...(part.backups ?? [])],
       claims: [...world.claims, ...(part.claims ?? [])],
       volumes: [...world.volumes, ...(part.volumes ?? [])],
+      reservations: [...world.reservations, ...(part.reservations ?? [])],
     }),
     empty,
   );

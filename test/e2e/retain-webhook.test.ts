@@ -356,7 +356,7 @@ describe("the webhook's part of retention on a real control plane", { skip, time
       for (const { auditId } of made) {
         assert.equal((await auditOf(cluster, auditId)).ours["room"], "granted");
       }
-      assert.equal((await controller.requests()).length, 1);
+      assert.equal((await controller.requests()).length, 2);
       await discard(...made);
     });
 

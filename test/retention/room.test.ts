@@ -136,6 +136,12 @@ const cases: Record<string, Case> = {
     want: "granted",
     reason: /^0 of 3/,
   },
+  "is not used up by another Backup's snapshot of the volume": {
+    world: [...two, taking("other", "0s"), ...asked],
+    policy: { snapshotsToRetain: 4 },
+    want: "granted",
+    reason: /^3 of 4/,
+  },
   "is used up by its Backup's snapshot, where a new leader sees both later": {
     world: [...two, taking("new", "40s"), ...asked],
     want: "consumed",
@@ -176,6 +182,40 @@ describe("room", () => {
       assert.match(answer.reason, reason);
       assert.equal(answer.reservation.holder, "holder-1");
     });
+  }
+
+  const rivals: Record<string, { world: readonly Partial<World>[]; number: number; want: string[] }> = {
+    "is granted to both where there are two places": { world: two, number: 4, want: ["granted", "granted"] },
+    "is granted to the first alone where one place is left": {
+      world: [retained("s1", "2d")],
+      number: 2,
+      want: ["granted", "wait"],
+    },
+    "is waited for by both where two are being freed": { world: two, number: 2, want: ["wait", "wait"] },
+    "is none for the second where the first takes the only place": {
+      world: [],
+      number: 1,
+      want: ["granted", "none"],
+    },
+  };
+  for (const [name, { world, number, want }] of Object.entries(rivals)) {
+    test(`of two Backups that ask at once ${name}`, () => {
+      const backup = { namespace: "velero-2", name: "b-rival" };
+      const later = reservation("1s", { holder: "holder-2", backup, askedAtMs: msAgo("0s") });
+      assert.deepEqual(answersOf([later, ...asked, ...world], number), want);
+    });
+  }
+
+  test("is granted to two that ask at once for a volume each", () => {
+    const logs = { volume: { namespace: "app", name: "logs" }, volumeName: "app.logs" };
+    const other = reservation("1s", { holder: "holder-2", ...logs });
+    assert.deepEqual(answersOf([other, ...asked], 1), ["granted", "granted"]);
+  });
+
+  function answersOf(world: readonly Partial<World>[], snapshotsToRetain: number): (string | undefined)[] {
+    const { room } = planOf(aWorld(...world), { snapshotsToRetain });
+    const answers = new Map(room.map(({ reservation: { holder }, answer }) => [holder, answer]));
+    return [answers.get("holder-1"), answers.get("holder-2")];
   }
 
   test("is not spoken of in audit, but for what is over", () => {
