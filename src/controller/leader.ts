@@ -4,6 +4,7 @@ import type { WorkQueue } from "../kube/work-queue.ts";
 import { decide } from "../retention/decide.ts";
 import { nextMemory } from "../retention/memory.ts";
 import type { Action } from "../retention/plan.ts";
+import { createRecall } from "../retention/recall.ts";
 import type { DocumentReader } from "../retention/world.ts";
 import { applyActions } from "./apply.ts";
 import type { ActionFailed, ApplyOptions } from "./apply.ts";
@@ -62,6 +63,8 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
   const restoreReport = options.createRestoreReport();
   const mover = startMover(term, { ...options, restoreReport });
 
+  const recall = createRecall();
+
   function look(): number | undefined {
     const policy = options.policy();
     const problems = [
@@ -76,7 +79,7 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
     }
     const world = gather(caches, sightings, options.documents, now());
     const begun = options.clock();
-    const plan = decide(world, policy, now());
+    const plan = decide(world, policy, now(), recall);
     metrics.planSeconds.observe((options.clock() - begun) / 1000);
     metrics.lastPlan.set(now() / 1000);
     sightings.remember(nextMemory(world, plan, now()));

@@ -1,53 +1,68 @@
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { keepingActions } from "./actions.ts";
-import { backupStateOf } from "./backup-state.ts";
 import { allot, isStarted } from "./budget.ts";
 import type { Allotment, Going } from "./budget.ts";
+import { entriesOf } from "./entries.ts";
+import type { Setting } from "./entries.ts";
 import type { Decision, Entry, Place } from "./entry.ts";
 import { occupies } from "./entry.ts";
 import { createLimits } from "./facts.ts";
-import type { LimitsOf } from "./facts.ts";
 import { freeOf } from "./free.ts";
 import { applyLimits } from "./limits.ts";
-import { courseOf, isDeleting } from "./lifecycle.ts";
+import { isDeleting } from "./lifecycle.ts";
 import { noticesOf } from "./notices.ts";
-import type { Action, Plan, RoomAnswer, Verdict, VolumePlan } from "./plan.ts";
-import { isInProgress, restoredOf, shieldOf, sourcesOf } from "./protections.ts";
+import type { Action, Plan, RoomAnswer } from "./plan.ts";
+import { restoredOf, sourcesOf } from "./protections.ts";
+import { createRecall } from "./recall.ts";
 import { relate } from "./relations.ts";
-import type { Relations } from "./relations.ts";
 import { answerRoom, claimPlaces } from "./room.ts";
 import type { Claimed } from "./room.ts";
-import { storageSnapshots } from "./storage-snapshot.ts";
-import { verdictOf, volumePlanOf } from "./verdicts.ts";
+import { divide, settledOf } from "./settled.ts";
+import { volumesOf } from "./verdicts.ts";
+import type { SpokenVolume } from "./verdicts.ts";
 import { backupKey, RESERVATION_MS } from "./world.ts";
 import type { World } from "./world.ts";
 
 /**
  * What to do with a world under a policy, at `now` (milliseconds since 1970). Never throws. What is not known keeps a
- * snapshot; the order of the world's lists does not matter.
+ * snapshot; the order of the world's lists does not matter. `recall`, kept from one call to the next, saves time alone.
  */
-export function decide(world: World, policy: RetentionPolicy, now: number): Plan {
+export function decide(world: World, policy: RetentionPolicy, now: number, recall = createRecall()): Plan {
   const relations = relate(world);
+  const setting: Setting = {
+    relations,
+    policy,
+    now,
+    sources: sourcesOf(relations),
+    restored: restoredOf(relations),
+  };
   const limitsOf = createLimits(relations, policy);
-  const entries = entriesOf(relations, policy, limitsOf, now);
+  const { entries, fresh } = entriesOf(setting, limitsOf, recall);
   const claimed = claimPlaces(relations, entries, limitsOf, now);
   const places = claimed.filter(({ state }) => state === "open").map(({ place }) => place);
-  const limits = applyLimits(entries, places, policy, now);
-  const decisions = new Map(
-    entries.map((entry) => [entry.snapshot.key, decisionAbout(entry, limits.decisions)]),
-  );
-  const allotment = allot(goingOf(entries, decisions, places), policy, world.freedAt, now);
-  const outcome: Outcome = { entries, decisions, allotment, claimed };
-  const actions = policy.mode === "audit" ? [] : actionsOf(outcome, { relations, policy, now });
-  const room = answerRoom(claimed, { entries, decisions, held: allotment.held });
+  const { settled, open } = divide(entries, places, recall);
+  const outcome = judge(open, claimed, places, setting);
+  const { decisions, allotment, actions } = outcome;
+  const room = answerRoom(claimed, { entries: open, decisions, held: allotment.held });
+  const spoken = volumesOf(open, decisions, allotment.held);
+  recall.keepEntries(open, setting);
+  recall.keepVolumes([...settled, ...settledOf(spoken, { policy, places, actions, recall })]);
   return {
-    ...verdictsOf(outcome),
+    ...inOrder([...settled, ...spoken]),
     actions,
     // Requests from before the mode was audit are cleared away, as nobody else does.
     room: policy.mode === "audit" ? room.filter(isOver) : room,
-    recheckAt: earliest([...timesOf(outcome, actions), ...limits.recheckAt], now),
-    notices: noticesOf({ entries, relations, policy, now }),
-    missingBackups: missingBackups(entries),
+    recheckAt: earliest(timesOf(outcome), now),
+    notices: noticesOf({ entries: open, contents: fresh, relations, policy, now }),
+    missingBackups: missingBackups(open),
+  };
+}
+
+function inOrder(volumes: readonly SpokenVolume[]): Pick<Plan, "volumes" | "snapshots"> {
+  const byName = volumes.toSorted((a, b) => (a.plan.volumeName < b.plan.volumeName ? -1 : 1));
+  return {
+    volumes: byName.map(({ plan }) => plan),
+    snapshots: byName.flatMap(({ verdicts }) => verdicts),
   };
 }
 
@@ -55,37 +70,31 @@ function isOver({ answer }: RoomAnswer): boolean {
   return answer === "consumed" || answer === "lapsed";
 }
 
-/** Everything decided, from which the plan is written. */
+/** Everything decided about the snapshots that are judged anew, from which the plan is written. */
 interface Outcome {
   readonly entries: readonly Entry[];
   readonly decisions: ReadonlyMap<string, Decision>;
   readonly allotment: Allotment;
   readonly claimed: readonly Claimed[];
+  readonly actions: readonly Action[];
+  readonly recheckAt: readonly number[];
 }
 
-interface Setting {
-  readonly relations: Relations;
-  readonly policy: RetentionPolicy;
-  readonly now: number;
-}
-
-function entriesOf(relations: Relations, policy: RetentionPolicy, limitsOf: LimitsOf, now: number): Entry[] {
-  const surroundings = { relations, sources: sourcesOf(relations), restored: restoredOf(relations) };
-  return storageSnapshots(relations, policy).map((snapshot) => {
-    const backup = backupStateOf(relations, snapshot.identity.backup, snapshot.bornAt, now);
-    const limits = limitsOf(snapshot.identity, snapshot.driver);
-    const wanted = limits.number.number > 0;
-    const course = courseOf({ snapshot, backup, wanted, now });
-    const shield = shieldOf(snapshot, surroundings, course);
-    return {
-      snapshot,
-      limits,
-      backup,
-      course,
-      protection: shield ?? (isInProgress(snapshot, backup) ? "backup_in_progress" : undefined),
-      shield,
-    };
-  });
+function judge(
+  entries: readonly Entry[],
+  claimed: readonly Claimed[],
+  places: readonly Place[],
+  setting: Setting,
+): Outcome {
+  const { policy, relations, now } = setting;
+  const limits = applyLimits(entries, places, policy, now);
+  const decisions = new Map(
+    entries.map((entry) => [entry.snapshot.key, decisionAbout(entry, limits.decisions)]),
+  );
+  const allotment = allot(goingOf(entries, decisions, places), policy, relations.world.freedAt, now);
+  const decided = { entries, decisions, allotment };
+  const actions = policy.mode === "audit" ? [] : actionsOf(decided, setting);
+  return { ...decided, claimed, actions, recheckAt: limits.recheckAt };
 }
 
 function decisionAbout(
@@ -126,7 +135,7 @@ function goingOf(
 }
 
 function actionsOf(
-  { entries, decisions, allotment }: Outcome,
+  { entries, decisions, allotment }: Pick<Outcome, "entries" | "decisions" | "allotment">,
   { relations, policy, now }: Setting,
 ): Action[] {
   const crowded = policy.mode === "paused" ? crowdedOf(entries) : new Set<string>();
@@ -154,28 +163,14 @@ function crowdedOf(entries: readonly Entry[]): ReadonlySet<string> {
   return new Set(crowded.map(({ snapshot }) => snapshot.key));
 }
 
-function verdictsOf({ entries, decisions, allotment }: Outcome): Pick<Plan, "volumes" | "snapshots"> {
-  const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.identity.volumeName);
-  const snapshots: Verdict[] = [];
-  const volumes: VolumePlan[] = [];
-  for (const [, group] of [...byVolume].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    const verdicts = group.flatMap((entry) => {
-      const { key } = entry.snapshot;
-      const decision = decisions.get(key);
-      return decision === undefined ? [] : [verdictOf(entry, decision, allotment.held.get(key))];
-    });
-    snapshots.push(...verdicts);
-    const volume = volumePlanOf(group, verdicts);
-    if (volume !== undefined) volumes.push(volume);
-  }
-  return { volumes, snapshots };
-}
-
 /** When time alone changes something. */
-function* timesOf(
-  { entries, allotment, claimed }: Outcome,
-  actions: readonly Action[],
-): Generator<number | undefined> {
+function* timesOf({
+  entries,
+  allotment,
+  claimed,
+  actions,
+  recheckAt,
+}: Outcome): Generator<number | undefined> {
   for (const { course, backup } of entries) {
     if ("until" in course) yield course.until;
     if (backup.kind === "missing") yield backup.recheckAt;
@@ -184,6 +179,7 @@ function* timesOf(
     if (state === "open") yield reservation.seenAtMs + RESERVATION_MS;
   }
   yield* allotment.recheckAt;
+  yield* recheckAt;
   for (const action of actions) {
     if (action.kind === "free") yield action.snapshot?.deleteAt;
   }

@@ -2,6 +2,7 @@ import { timeOf } from "./time.ts";
 import type { Entry } from "./entry.ts";
 import { isHeldBack } from "./hold.ts";
 import { identifyClone, isRetained } from "./identify.ts";
+import type { VolumeSnapshotContent } from "./objects.ts";
 import type { Relations } from "./relations.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { MOVER_GRACE_MS } from "./lifecycle.ts";
@@ -16,6 +17,8 @@ const PATIENCE_MS = 15 * 60 * 1000;
 /** What notices are found in. */
 export interface Noticed {
   readonly entries: readonly Entry[];
+  /** Those that are no snapshot of ours for certain. */
+  readonly contents: readonly VolumeSnapshotContent[];
   readonly relations: Relations;
   readonly policy: RetentionPolicy;
   readonly now: number;
@@ -100,8 +103,8 @@ function isLeftOver({ backup }: Entry, now: number): boolean {
   return endedAt !== undefined && now > endedAt + MOVER_GRACE_MS;
 }
 
-function notBelieved({ relations, policy }: Noticed): PlanNotice[] {
-  return relations.world.contents
+function notBelieved({ contents, relations, policy }: Noticed): PlanNotice[] {
+  return contents
     .filter((content) => isRetained(content) || isHeldBack(content))
     .filter(({ spec }) => spec.source.volumeHandle === undefined)
     .filter((content) => identifyClone(content, relations, policy) === undefined)

@@ -23,6 +23,8 @@ export interface Relations {
   document(metadata: Metadata): Inherited | undefined;
   upload(namespace: string, name: string): DataUpload | undefined;
   uploadByAlias(alias: string): DataUpload | undefined;
+  /** Those that move what was taken with this VolumeSnapshot. */
+  uploadsOf(namespace: string, snapshot: string): readonly DataUpload[];
   /** One that another data mover than Velero's handles. */
   uploadByHandle(driver: string, handle: string): DataUpload | undefined;
   /** By its name, or by its name as a label value. */
@@ -47,7 +49,9 @@ export function handleOf(content: VolumeSnapshotContent): string | undefined {
 /** Indexes a world. Maps in maps: joining two names to one key costs more than looking twice. */
 export function relate(world: World): Relations {
   const uploads = byName(world.dataUploads);
-  const { aliases, handles } = indexUploads(world);
+  // Few worlds have a question for these.
+  const indexes = once(() => indexUploads(world));
+  const moved = once(() => groupBySnapshot(world.dataUploads));
   const backups = nested(world.backups, ({ metadata }) => labelled(referenceOf(metadata)));
   const requested = nested(world.deleteBackupRequests.filter(isInProgress), ({ metadata, spec }) =>
     labelled({ namespace: metadata.namespace ?? "", name: spec.backupName }),
@@ -63,8 +67,9 @@ export function relate(world: World): Relations {
     world,
     document: world.documents,
     upload: (namespace, name) => uploads.get(namespace)?.get(name),
-    uploadByAlias: (alias) => aliases.get(alias),
-    uploadByHandle: (driver, handle) => handles.get(handleKey(driver, handle)),
+    uploadByAlias: (alias) => indexes().aliases.get(alias),
+    uploadsOf: (namespace, snapshot) => moved().get(namespace)?.get(snapshot) ?? [],
+    uploadByHandle: (driver, handle) => indexes().handles.get(handleKey(driver, handle)),
     backup: ({ namespace, name }) => backups.get(namespace)?.get(toLabelValue(name)),
     isBeingDeleted: ({ namespace, name }) => requested.get(namespace)?.has(toLabelValue(name)) ?? false,
     deletionOf: ({ namespace, name }) => deletions.get(namespace)?.get(toLabelValue(name))?.[1],
@@ -93,21 +98,36 @@ function byName<T extends { readonly metadata: Metadata }>(objects: readonly T[]
   return nested(objects, ({ metadata }) => referenceOf(metadata));
 }
 
-function groupByHandle(contents: readonly VolumeSnapshotContent[]): Nested<readonly VolumeSnapshotContent[]> {
-  const drivers = new Map<string, Map<string, VolumeSnapshotContent[]>>();
-  for (const content of contents) {
-    const { driver } = content.spec;
-    const handles = drivers.get(driver) ?? new Map<string, VolumeSnapshotContent[]>();
-    drivers.set(driver, handles);
-    const handle = handleOf(content) ?? "";
-    const group = handles.get(handle);
+function grouped<T>(objects: readonly T[], placeOf: (object: T) => NamespacedName): Nested<readonly T[]> {
+  const outer = new Map<string, Map<string, T[]>>();
+  for (const object of objects) {
+    const { namespace, name } = placeOf(object);
+    const inner = outer.get(namespace) ?? new Map<string, T[]>();
+    outer.set(namespace, inner);
+    const group = inner.get(name);
     if (group === undefined) {
-      handles.set(handle, [content]);
+      inner.set(name, [object]);
     } else {
-      group.push(content);
+      group.push(object);
     }
   }
-  return drivers;
+  return outer;
+}
+
+function groupByHandle(contents: readonly VolumeSnapshotContent[]): Nested<readonly VolumeSnapshotContent[]> {
+  return grouped(contents, (content) => ({ namespace: content.spec.driver, name: handleOf(content) ?? "" }));
+}
+
+function groupBySnapshot(uploads: readonly DataUpload[]): Nested<readonly DataUpload[]> {
+  return grouped(uploads, ({ spec }) => ({
+    namespace: spec.sourceNamespace,
+    name: spec.csiSnapshot?.volumeSnapshot ?? "",
+  }));
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /** A Backup is found by its name as a label value: where only a label named it, a long name is shortened. */

@@ -44,10 +44,14 @@ export interface StorageSnapshot {
 /** A snapshot, as far as one of its objects tells. */
 export type Draft = Pick<StorageSnapshot, "key" | "identity"> & Partial<StorageSnapshot>;
 
-/** All snapshots on the storage that are ours to know of, newest first. */
-export function storageSnapshots(relations: Relations, policy: RetentionPolicy): StorageSnapshot[] {
+/** The snapshots on the storage that are ours to know of, newest first: of these contents, and those without any. */
+export function storageSnapshots(
+  relations: Relations,
+  policy: RetentionPolicy,
+  contents: readonly VolumeSnapshotContent[],
+): StorageSnapshot[] {
   const drafts = new Map<string, Draft>();
-  for (const draft of present(relations, policy)) {
+  for (const draft of present(relations, policy, contents)) {
     const before = drafts.get(draft.key);
     drafts.set(draft.key, before === undefined ? draft : merge(before, draft));
   }
@@ -75,8 +79,12 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function* present(relations: Relations, policy: RetentionPolicy): Generator<Draft> {
-  for (const content of relations.world.contents) {
+function* present(
+  relations: Relations,
+  policy: RetentionPolicy,
+  contents: readonly VolumeSnapshotContent[],
+): Generator<Draft> {
+  for (const content of contents) {
     const draft = draftOf(content, relations, policy);
     if (draft !== undefined) yield draft;
   }
@@ -132,11 +140,7 @@ function draftOfSnapshot(
  * are watched apart from VolumeSnapshots: counted twice, the snapshot would drive out an older one.
  */
 function isCloned(namespace: string, name: string, relations: Relations): boolean {
-  return relations.world.dataUploads.some((upload) => {
-    const { csiSnapshot, sourceNamespace } = upload.spec;
-    if (csiSnapshot?.volumeSnapshot !== name || sourceNamespace !== namespace) {
-      return false;
-    }
+  return relations.uploadsOf(namespace, name).some((upload) => {
     const { driver, handle } = movedSnapshotOf(upload, relations.document(upload.metadata));
     const clones = driver === undefined || handle === undefined ? [] : relations.contentsOf(driver, handle);
     return clones.length > 0 || relations.content(upload.metadata.name ?? "") !== undefined;

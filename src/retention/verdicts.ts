@@ -6,8 +6,32 @@ import { isPinned } from "./protections.ts";
 import { HELD_REASONS, meaningOf } from "./reasons.ts";
 import type { HeldReason } from "./reasons.ts";
 
+/** What is said of one volume and of its snapshots, newest first. */
+export interface SpokenVolume {
+  readonly plan: VolumePlan;
+  readonly verdicts: readonly Verdict[];
+}
+
+/** What is said of all volumes. `entries`: newest first. */
+export function volumesOf(
+  entries: readonly Entry[],
+  decisions: ReadonlyMap<string, Decision>,
+  held: ReadonlyMap<string, HeldReason>,
+): (SpokenVolume & { readonly entries: readonly Entry[] })[] {
+  const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.identity.volumeName);
+  return [...byVolume.values()].flatMap((ofVolume) => {
+    const verdicts = ofVolume.flatMap((entry) => {
+      const { key } = entry.snapshot;
+      const decision = decisions.get(key);
+      return decision === undefined ? [] : [verdictOf(entry, decision, held.get(key))];
+    });
+    const plan = volumePlanOf(ofVolume, verdicts);
+    return plan === undefined ? [] : [{ plan, verdicts, entries: ofVolume }];
+  });
+}
+
 /** The verdict about one snapshot, in words. */
-export function verdictOf(entry: Entry, decision: Decision, held: HeldReason | undefined): Verdict {
+function verdictOf(entry: Entry, decision: Decision, held: HeldReason | undefined): Verdict {
   const { snapshot, course } = entry;
   const { identity, name, driver, handle, takenNs } = snapshot;
   const detail = decision.detail === undefined ? "" : ` (${decision.detail})`;
@@ -32,10 +56,7 @@ export function verdictOf(entry: Entry, decision: Decision, held: HeldReason | u
 }
 
 /** The limits and the counts of one volume. `entries`: newest first, at least one. */
-export function volumePlanOf(
-  entries: readonly Entry[],
-  verdicts: readonly Verdict[],
-): VolumePlan | undefined {
+function volumePlanOf(entries: readonly Entry[], verdicts: readonly Verdict[]): VolumePlan | undefined {
   const newest = entries[0];
   if (newest === undefined) {
     return undefined;
