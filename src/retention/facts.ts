@@ -31,9 +31,17 @@ export function createLimits(relations: Relations, policy: RetentionPolicy): Lim
     }
     return ceilings.get(key);
   }
+  const known = new Map<string, Limits>();
+  // One object for what is the same: of ten thousand, most have the same few.
+  function shared(number: GenerousLimit, ceiling: Limit | undefined): Limits {
+    const key = `${number.number} ${number.uncertain} ${number.reason}\n${ceiling?.number ?? ""} ${ceiling?.reason ?? ""}`;
+    const limits = known.get(key) ?? { number, ceiling };
+    known.set(key, limits);
+    return limits;
+  }
   return (identity, driver) => {
     const volume = uncertainVolume(identity, driver, relations, policy);
-    return { number: generousNumber(policy, volume), ceiling: ceilingOf(volume) };
+    return shared(generousNumber(policy, volume), ceilingOf(volume));
   };
 }
 

@@ -1,4 +1,5 @@
 import { UNBOUNDED } from "../policy/generous.ts";
+import type { Limit } from "../policy/limit.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { isReady, judgeByAge } from "./age.ts";
 import { occupies } from "./entry.ts";
@@ -57,7 +58,7 @@ export function applyLimits(
       decisions,
       limitOf: ({ number }) => number.number,
       over: "over_number",
-      reasonOf: ({ number }) => words(number.number, number.reason),
+      reasonOf: ({ number }) => words(number),
     });
   }
   contestCeilings(newestFirst, places, good, decisions);
@@ -119,7 +120,7 @@ function contestCeilings(
       decisions,
       limitOf: ({ ceiling }) => ceiling?.number ?? UNBOUNDED,
       over: "over_ceiling",
-      reasonOf: ({ ceiling }) => words(ceiling?.number ?? UNBOUNDED, ceiling?.reason ?? ""),
+      reasonOf: ({ ceiling }) => (ceiling === undefined ? "" : words(ceiling)),
     });
   }
 }
@@ -182,6 +183,12 @@ function overReason(most: number, keptWithoutPlaces: number, over: GoingReason):
   return keptWithoutPlaces < most ? "making_room" : over;
 }
 
-function words(number: number, reason: string): string {
-  return number === UNBOUNDED ? reason : `${number}: ${reason}`;
+// Written once for all snapshots that have the same limit.
+const written = new WeakMap<Limit, string>();
+
+function words(limit: Limit): string {
+  const { number, reason } = limit;
+  const text = written.get(limit) ?? (number === UNBOUNDED ? reason : `${number}: ${reason}`);
+  written.set(limit, text);
+  return text;
 }

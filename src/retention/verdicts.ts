@@ -19,19 +19,32 @@ export function volumesOf(
   held: ReadonlyMap<string, HeldReason>,
 ): (SpokenVolume & { readonly entries: readonly Entry[] })[] {
   const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.identity.volumeName);
+  const known = new Map<string, string>();
+  // Most of ten thousand messages are the same few.
+  function shared(text: string): string {
+    const same = known.get(text) ?? text;
+    known.set(text, same);
+    return same;
+  }
   return [...byVolume.values()].flatMap((ofVolume) => {
     const verdicts = ofVolume.flatMap((entry) => {
       const { key } = entry.snapshot;
       const decision = decisions.get(key);
-      return decision === undefined ? [] : [verdictOf(entry, decision, held.get(key))];
+      return decision === undefined ? [] : [verdictOf(entry, decision, { held: held.get(key), shared })];
     });
     const plan = volumePlanOf(ofVolume, verdicts);
     return plan === undefined ? [] : [{ plan, verdicts, entries: ofVolume }];
   });
 }
 
+interface Wording {
+  readonly held: HeldReason | undefined;
+  /** One text for equal ones. */
+  readonly shared: (text: string) => string;
+}
+
 /** The verdict about one snapshot, in words. */
-function verdictOf(entry: Entry, decision: Decision, held: HeldReason | undefined): Verdict {
+function verdictOf(entry: Entry, decision: Decision, { held, shared }: Wording): Verdict {
   const { snapshot, course } = entry;
   const { identity, name, driver, handle, takenNs } = snapshot;
   const detail = decision.detail === undefined ? "" : ` (${decision.detail})`;
@@ -50,7 +63,7 @@ function verdictOf(entry: Entry, decision: Decision, held: HeldReason | undefine
     evidence: identity.evidence,
     kept: decision.kept,
     reason: decision.reason,
-    message: `${meaningOf(decision.reason)}${detail}${holding}`,
+    message: shared(`${meaningOf(decision.reason)}${detail}${holding}`),
     ...(held === undefined ? {} : { held }),
   };
 }
