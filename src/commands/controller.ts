@@ -10,7 +10,7 @@ import { createRecorder } from "../controller/apply-record.ts";
 import { keptDocument } from "../controller/believed.ts";
 import { createCanaryReport } from "../controller/canary-report.ts";
 import { runCanary } from "../controller/canary.ts";
-import { startCaches, unsyncedCaches } from "../controller/caches.ts";
+import { startCaches, cacheProblems, unsyncedCaches } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
 import { startLeader } from "../controller/leader.ts";
 import type { Leader, LeaderOptions } from "../controller/leader.ts";
@@ -90,7 +90,9 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
   try {
     const replica = await startReplica(parts, policy, signal);
     ({ caches } = replica);
-    while (notReady().length > 0) await sleep(READY_POLL_MS, undefined, { signal });
+    while ([...notReady(), ...cacheProblems(replica.caches)].length > 0) {
+      await sleep(READY_POLL_MS, undefined, { signal });
+    }
     await replica.run();
   } catch (error) {
     // Told to stop while still waiting for something: that is no failure.

@@ -9,6 +9,8 @@ export interface Listing {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly signal: AbortSignal;
+  /** How long to wait for a page, in milliseconds; a minute where left out, after which the API server itself gives up. */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -17,8 +19,7 @@ export interface Listing {
  */
 const PAGE = 200;
 
-/** A page that has not come by then never will: the API server itself ends a request after a minute. */
-const PAGE_PATIENCE_MS = 60_000;
+const PATIENCE_MS = 60_000;
 
 const Page = z.object({
   metadata: z.object({ resourceVersion: z.string().optional(), continue: z.string().optional() }).nullish(),
@@ -34,7 +35,7 @@ export async function listPages(listing: Listing, onItem: (item: unknown) => voi
   let next: string | undefined;
   do {
     const path = collectionPath(listing, { limit: String(PAGE), continue: next });
-    const signal = AbortSignal.any([listing.signal, AbortSignal.timeout(PAGE_PATIENCE_MS)]);
+    const signal = AbortSignal.any([listing.signal, AbortSignal.timeout(listing.patienceMs ?? PATIENCE_MS)]);
     const page = Page.parse(await listing.rest.call("GET", path, { signal }));
     for (const item of page.items ?? []) onItem(item);
     resourceVersion = page.metadata?.resourceVersion ?? resourceVersion;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
@@ -282,6 +283,13 @@ describe("the server", { skip }, () => {
     });
   }
 
+  test("starts the controller with options of its own, and otherwise as the image does", async () => {
+    const { command } = container(await render(helm, {}), "controller");
+    const dockerfile = await readFile(new URL("../../Dockerfile", import.meta.url), "utf8");
+    const entry = z.array(z.string()).parse(JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)?.[1] ?? ""));
+    assert.deepEqual([command?.[0], command?.at(-1)], [entry[0], entry.at(-1)]);
+  });
+
   const heaps: Record<string, string | undefined> = {
     "160Mi": "64",
     "256Mi": "160",
@@ -364,6 +372,7 @@ function timeouts({ webhooks }: z.infer<typeof WebhookConfiguration>): number[] 
 
 const Container = z.looseObject({
   image: z.string(),
+  command: z.array(z.string()).optional(),
   args: z.array(z.string()),
   env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
 });

@@ -11,6 +11,7 @@ import { createRest } from "../../src/kube/rest.ts";
 import { createApi } from "./api.ts";
 import type { Api, Ref } from "./api.ts";
 import { eventually } from "./eventually.ts";
+import { startProxy } from "./proxy.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 
@@ -20,14 +21,23 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   let api: Api;
   let cache: Cache<AnyObject>;
   const changes: string[] = [];
+  /** Paths of the lists that it read. */
+  const lists: string[] = [];
 
   before(async () => {
     cluster = await startCluster({ ...(binaries && { binaries }) });
     api = await createApi(cluster);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(cluster.kubeconfig);
+    const rest = createRest(kubeConfig);
     cache = startCache<AnyObject>({
-      rest: createRest(kubeConfig),
+      rest: {
+        ...rest,
+        async call(method, path, options) {
+          lists.push(path);
+          return rest.call(method, path, options);
+        },
+      },
       path: "/api/v1/namespaces/default/configmaps",
       // Stands for what a newer API may bring: an object that cannot be read.
       trim: (object) => {
@@ -73,11 +83,68 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   });
 
   test("it says that it gets no changes while the API server is away, and catches up", async () => {
+    const listed = lists.length;
     await cluster.stopComponent("kube-apiserver");
     await eventually("it is not watching", () => assert.equal(cache.watching(), false));
     await cluster.startComponent("kube-apiserver");
     await eventually("it is watching again", () => assert.equal(cache.watching(), true));
     await api.create(aConfigMap("after", "yes"));
     await eventually("it is cached", () => assert.ok(cache.get("default", "after")));
+    // A server that has just started has forgotten the version (410): one list, and no storm of them.
+    assert.ok(lists.length - listed <= 1, lists.join("\n"));
   });
+
+  test("it keeps what it has and hears what changed while the connection was cut", async () => {
+    changes.splice(0);
+    const proxy = await startProxy(cluster.server);
+    const cut = startCache<AnyObject>({
+      rest: createRest(kubeConfigOf(proxy.server)),
+      path: "/api/v1/namespaces/default/configmaps",
+      trim: (object) => AnyObject.safeParse(object).data,
+      onChange: (now, old) => {
+        changes.push(`${old?.metadata.name ?? "-"} → ${now?.metadata.name ?? "-"}`);
+      },
+      onError: () => undefined,
+      signal: over.signal,
+    });
+    await eventually("it is watching", () => assert.ok(cut.watching()));
+    changes.splice(0);
+    proxy.cut();
+    await eventually("it is not watching", () => assert.equal(cut.watching(), false));
+    await api.create(aConfigMap("meanwhile", "yes"));
+    await api.remove(aConfigMap("later", "yes"));
+    assert.ok(cut.get("default", "later"));
+    proxy.mend();
+    await eventually("it is watching again", () => assert.ok(cut.watching()));
+    await eventually("it has heard of both", () =>
+      assert.deepEqual(changes.toSorted(), ["- → meanwhile", "later → -"]),
+    );
+    await proxy.stop();
+  });
+
+  test("a list that is never answered is given up, and asked for again", async () => {
+    const proxy = await startProxy(cluster.server);
+    proxy.swallow();
+    const errors: unknown[] = [];
+    const late = startCache<AnyObject>({
+      rest: createRest(kubeConfigOf(proxy.server)),
+      path: "/api/v1/namespaces/default/configmaps",
+      patienceMs: 500,
+      trim: (object) => AnyObject.safeParse(object).data,
+      onError: (error) => errors.push(error),
+      signal: over.signal,
+    });
+    await eventually("it has given up twice", () => assert.ok(errors.length >= 2));
+    assert.equal(late.synced(), false);
+    proxy.mend();
+    await eventually("it is synced", () => assert.ok(late.synced() && late.watching()));
+    await proxy.stop();
+  });
+
+  function kubeConfigOf(server: string): KubeConfig {
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromFile(cluster.kubeconfig);
+    kubeConfig.clusters = kubeConfig.clusters.map((each) => ({ ...each, server }));
+    return kubeConfig;
+  }
 });

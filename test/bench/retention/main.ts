@@ -136,14 +136,13 @@ async function startController(cluster: Cluster): Promise<{
   const kubeconfig = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-controller");
   const log = openSync(join(cluster.directory, "logs", "controller.log"), "a");
   const started = performance.now();
-  // Compiled, and with the options of the image's entry point.
+  // Compiled, and with the options of the chart.
   const child = spawn(
     process.execPath,
     [
       "--max-semi-space-size=4",
       "--no-parallel-scavenge",
-      "--initial-old-space-size=20",
-      "--heap-growing-percent=40",
+      "--optimize-for-size",
       "dist/image/main.js",
       "controller",
       `--kubeconfig=${kubeconfig}`,
