@@ -1,3 +1,4 @@
+import type { Signer } from "../admission/signer.ts";
 import type { Term } from "../kube/lease-elector.ts";
 import { isOvertaken } from "../kube/rest.ts";
 import type { Rest } from "../kube/rest.ts";
@@ -29,6 +30,8 @@ export interface MoverOptions extends Pick<WorkQueueOptions<unknown>, "clock" | 
   readonly restoreObjects: RestoreObjects;
   readonly policy: () => RetentionPolicy | undefined;
   readonly restoreReport: RestoreReport;
+  /** Knows what the webhook wrote. */
+  readonly signer: Signer;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
@@ -130,9 +133,9 @@ function itemsOf({ caches, restoreObjects, policy }: MoverOptions): Item[] {
 
 /** Goes on until something has to be waited for. */
 async function restore(ref: DownloadRef, term: Term, options: MoverOptions & StepOptions): Promise<Outcome> {
-  const { reads, restoreReport, policy, now } = options;
+  const { reads, restoreReport, policy, signer, now } = options;
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
-    const facts = await readRestore(ref, reads);
+    const facts = await readRestore(ref, reads, signer);
     const current = policy();
     if (facts === undefined || current === undefined || !isOurs(facts.download)) return { kind: "done" };
     const step = decideRestore(facts, current, now());

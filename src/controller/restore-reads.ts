@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import type { Signer } from "../admission/signer.ts";
 import { RESTORE_VOLUME_ANNOTATION } from "../kube/keys.ts";
 import { DataDownload, valueOf } from "../kube/objects.ts";
 import type { Rest } from "../kube/rest.ts";
@@ -32,10 +33,14 @@ export interface DownloadRef {
 }
 
 /** What is known of a restore; undefined where the DataDownload is gone. */
-export async function readRestore(ref: DownloadRef, reads: Reads): Promise<RestoreFacts | undefined> {
+export async function readRestore(
+  ref: DownloadRef,
+  reads: Reads,
+  signer: Signer,
+): Promise<RestoreFacts | undefined> {
   const download = await reads.get(dataDownloadPath(ref), DataDownload);
   if (download === undefined) return undefined;
-  const source = sourceOf(download);
+  const source = sourceOf(download, signer);
   const [target, retained, made] = await Promise.all([
     readTarget(download, reads),
     source?.local === true ? reads.get(contentPath(source.name), Content) : undefined,

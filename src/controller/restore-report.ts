@@ -11,7 +11,7 @@ import { timeOf } from "../retention/time.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
-/** Tells of restores: log, metrics, and Events on the Restore. */
+/** Tells of restores: log, metrics, and Events on the Restore, or on a DataDownload that is of none. */
 export interface RestoreReport {
   /** A DataDownload changed, whoever carries it out; undefined for one that was not there, or is gone. */
   changed(now: DataDownload | undefined, before: DataDownload | undefined): void;
@@ -91,6 +91,8 @@ function decisionOf(download: DataDownload): string {
   return valueOf(metadata.annotations, RESTORE_DECISION_ANNOTATION) ?? byWhom;
 }
 
+const OF_NO_RESTORE = { apiVersion: "velero.io/v2alpha1", kind: "DataDownload" } as const;
+
 function tell(
   { metadata, spec }: DataDownload,
   text: EventText,
@@ -100,12 +102,8 @@ function tell(
   const message = `${volume}: ${text.message}`;
   const restore = metadata.ownerReferences?.find(({ kind }) => kind === "Restore");
   log.info({ restore: restore?.name, volume, reason: text.reason, decision: text.message }, "restore");
-  if (restore !== undefined) {
-    const { name, uid } = restore;
-    const { namespace = "" } = metadata;
-    events.record(
-      { apiVersion: "velero.io/v1", kind: "Restore", namespace, name, uid },
-      { ...text, message },
-    );
-  }
+  const { namespace = "" } = metadata;
+  const { name = "", uid } = restore ?? metadata;
+  const kind = restore === undefined ? OF_NO_RESTORE : { apiVersion: "velero.io/v1", kind: "Restore" };
+  events.record({ ...kind, namespace, name, uid }, { ...text, message });
 }

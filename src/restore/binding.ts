@@ -11,7 +11,8 @@ import type { Step } from "./step.ts";
 export function decideBinding(facts: RestoreFacts): Step {
   const { download, target, volume } = facts;
   const isUnwanted = download.spec.cancel === true || typeof download.metadata.deletionTimestamp === "string";
-  if (volume === undefined) {
+  // One that is being deleted goes as soon as no claim holds it: it must not come to the target.
+  if (volume === undefined || isGoing(volume, target)) {
     return isUnwanted
       ? { kind: "cancel" }
       : { kind: "hand_back", reason: "the volume that was made of the snapshot is gone" };
@@ -27,6 +28,10 @@ export function decideBinding(facts: RestoreFacts): Step {
   return target === undefined || misfit !== undefined
     ? { kind: "fail", message: misfit ?? DELETED }
     : rebind(facts, target, volume);
+}
+
+function isGoing({ metadata }: Volume, target: Claim | undefined): boolean {
+  return typeof metadata.deletionTimestamp === "string" && target?.spec.volumeName !== metadata.name;
 }
 
 const DELETED = "the claim was deleted while its volume was being bound";

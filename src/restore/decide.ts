@@ -38,7 +38,7 @@ function decideMaking(facts: RestoreFacts, policy: RetentionPolicy, now: number)
   const startedAt = timeOf(download.status?.startTimestamp);
   if (source === undefined || target === undefined || typeof target.metadata.deletionTimestamp === "string") {
     return startedAt === undefined
-      ? { kind: "wait", what: "Velero creates the claim" }
+      ? waitForClaim(facts, now)
       : { kind: "fail", message: "the claim was deleted while its volume was being made" };
   }
   if (startedAt === undefined) {
@@ -54,6 +54,14 @@ function decideMaking(facts: RestoreFacts, policy: RetentionPolicy, now: number)
     snapshotReadiness(facts, giveUpAt) ??
     provisioning(facts, target, { giveUpAt, now })
   );
+}
+
+/** Velero creates it a moment after the DataDownload; where it never comes, Velero's own mover says so. */
+function waitForClaim({ download }: RestoreFacts, now: number): Step {
+  const until = (timeOf(download.metadata.creationTimestamp) ?? now) + CONSUMER_MS;
+  return now < until
+    ? { kind: "wait", what: "Velero creates the claim", until }
+    : { kind: "hand_back", reason: "the claim was not there for half an hour" };
 }
 
 /** A class that waits for its first consumer knows where to make a volume only when a Pod uses the claim. */

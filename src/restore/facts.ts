@@ -6,6 +6,7 @@ import type { RestoreSource } from "./source.ts";
 export interface RestoreFacts {
   /** Ours, and not over. */
   readonly download: DataDownload;
+  /** Undefined where there is none that the webhook wrote for it. */
   readonly source: RestoreSource | undefined;
   /** The claim to be restored; Velero creates it a moment after the DataDownload. */
   readonly target: Claim | undefined;

@@ -1,4 +1,4 @@
-import { RELEASED_LABEL, RETAINED_LABEL } from "../kube/keys.ts";
+import { RELEASED_LABEL, RESTORE_SOURCE_ANNOTATION, RETAINED_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import type { RestoreFacts } from "./facts.ts";
@@ -35,8 +35,12 @@ function isNotAllowed({ source }: RestoreFacts, { restore, mode }: RetentionPoli
     : undefined;
 }
 
-function hasNoSource({ source }: RestoreFacts): string | undefined {
-  return source === undefined ? "it does not say which snapshot to restore from" : undefined;
+/** Why there is no source to believe. */
+export function hasNoSource({ download, source }: RestoreFacts): string | undefined {
+  if (source !== undefined) return undefined;
+  return valueOf(download.metadata.annotations, RESTORE_SOURCE_ANNOTATION) === undefined
+    ? "it does not say which snapshot to restore from"
+    : "the snapshot that it names was not written there by our webhook, for this volume";
 }
 
 function hasNoRetainedContent({ source, retained }: RestoreFacts): string | undefined {

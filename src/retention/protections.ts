@@ -2,7 +2,7 @@ import { PIN_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import { handleKey } from "../kube/originals.ts";
 import { isOurs } from "../restore/hand-back.ts";
-import { sourceOf as sourceOfDownload } from "../restore/source.ts";
+import { claimedSource } from "../restore/source.ts";
 import type { BackupState } from "./backup-state.ts";
 import { isRunning } from "./lifecycle.ts";
 import type { Course } from "./lifecycle.ts";
@@ -80,7 +80,7 @@ function sharesHandle(
 
 /** The snapshots, as driver and handle, that DataDownloads of ours which are not over are restored from. */
 export function restoredOf({ world }: Relations): ReadonlySet<string> {
-  const sources = world.dataDownloads.filter(isOurs).map(sourceOfDownload);
+  const sources = world.dataDownloads.filter(isOurs).map(claimedSource);
   return new Set(
     sources.filter((source) => source !== undefined).map(({ driver, handle }) => handleKey(driver, handle)),
   );

@@ -263,6 +263,17 @@ describe("a restore is handed back to Velero", () => {
       /is lost/,
     ],
     "when the volume that was made is gone": [{ download: committed(), volume: undefined }, /is gone/],
+    "when the volume that was made is being deleted": [
+      { download: committed(), volume: aHeldVolume({ metadata: { deletionTimestamp: secondsAgo(1) } }) },
+      /is gone/,
+    ],
+    "when Velero never created the claim": [
+      {
+        download: aDownload({ metadata: { creationTimestamp: secondsAgo(1801) } }),
+        target: undefined,
+      },
+      /not there for half an hour/,
+    ],
   };
   for (const [name, [facts, reason]] of Object.entries(reasons)) {
     test(name, () => {

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { createSigner } from "../../src/admission/signer.ts";
 import { OUR_DATA_MOVER, RESTORE_VOLUME_ANNOTATION } from "../../src/kube/keys.ts";
+import type { DataDownload } from "../../src/kube/objects.ts";
 import { handBackOf, isOurs, isOver, mayBeHandedBack } from "../../src/restore/hand-back.ts";
 import { madeFor, restoreLabels, restoreName } from "../../src/restore/names.ts";
 import { failureIn } from "../../src/restore/provisioning.ts";
 import { atLeast, quantityOf } from "../../src/restore/quantity.ts";
-import { sourceOf, writeSource } from "../../src/restore/source.ts";
+import { claimedSource, sourceOf, writeSource } from "../../src/restore/source.ts";
+import type { RestorePurpose } from "../../src/restore/source.ts";
+import { SIGNER } from "../builders/documents.ts";
+import type { Overrides } from "../builders/objects.ts";
 import { aDownload, SOURCE } from "../builders/restore.ts";
 
 describe("a quantity", () => {
@@ -78,18 +83,52 @@ describe("a DataDownload", () => {
     assert.match(Object.values(metadata.annotations).join(), /handed back to Velero: of a test/);
   });
 
+  const written = writeSource(SOURCE, purposeOf(aDownload()), SIGNER);
+
   test("says where to restore from", () => {
-    const annotations = { "snapshot-retainer.io/restore-source": writeSource(SOURCE) };
-    assert.deepEqual(sourceOf(aDownload({ metadata: { annotations } })), SOURCE);
+    assert.deepEqual(sourceOf(withSource(written), SIGNER), SOURCE);
+  });
+
+  const forged: Record<string, DataDownload> = {
+    "whose source nobody signed": withSource(JSON.stringify(SOURCE)),
+    "whose source was signed with another key": withSource(
+      writeSource(SOURCE, purposeOf(aDownload()), createSigner(Buffer.alloc(32, 9))),
+    ),
+    "whose source was changed": withSource(written.replace(SOURCE.handle, "another")),
+    "that has another's source: of another claim": withSource(written, {
+      spec: { targetVolume: { namespace: "app", pvc: "logs" } },
+    }),
+    "that has another's source: of other data": withSource(written, { spec: { snapshotID: "other" } }),
+    "that has another's source: of another namespace": withSource(written, {
+      metadata: { namespace: "velero-too" },
+    }),
+  };
+  for (const [name, download] of Object.entries(forged)) {
+    test(`${name} says nothing`, () => assert.equal(sourceOf(download, SIGNER), undefined));
+  }
+
+  test("with a source that is not believed keeps the snapshot from being freed all the same", () => {
+    assert.equal(
+      claimedSource(withSource(written.replace(/"signature":"./, '"signature":"x')))?.handle,
+      SOURCE.handle,
+    );
   });
 
   for (const text of ["{", "[]", '{"name":1}']) {
     test(`says nothing by ${text}`, () => {
-      const annotations = { "snapshot-retainer.io/restore-source": text };
-      assert.equal(sourceOf(aDownload({ metadata: { annotations } })), undefined);
+      assert.equal(sourceOf(withSource(text), SIGNER), undefined);
     });
   }
 });
+
+function purposeOf({ metadata, spec }: DataDownload): RestorePurpose {
+  return { namespace: metadata.namespace ?? "", spec };
+}
+
+function withSource(text: string, { metadata, ...others }: Overrides = {}): DataDownload {
+  const annotations = { "snapshot-retainer.io/restore-source": text };
+  return aDownload({ metadata: { annotations, ...metadata }, ...others });
+}
 
 describe("an object was made by a restore", () => {
   test("whose name and label agree", () => {

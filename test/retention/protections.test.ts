@@ -1,5 +1,6 @@
 import { writeSource } from "../../src/restore/source.ts";
 import type { World } from "../../src/retention/world.ts";
+import { SIGNER } from "../builders/documents.ts";
 import { DRIVER } from "../builders/objects.ts";
 import { ago, claimed, cloneSnapshot, retained, taken, taking, waitingFor } from "../builders/world.ts";
 import { testPlans } from "../builders/plan-cases.ts";
@@ -11,12 +12,17 @@ const over = "going over_number";
 
 /** The world's DataDownloads: one, ours, that restores from a snapshot of this handle. */
 function restoring(handle: string, phase?: string): Partial<World> {
-  const source = writeSource({ name: "s1", driver: DRIVER, handle, local: true });
+  const spec = { datamover: "snapshot-retainer", targetVolume: { namespace: "app", pvc: "data" } };
+  const source = writeSource(
+    { name: "s1", driver: DRIVER, handle, local: true },
+    { namespace: "", spec },
+    SIGNER,
+  );
   return {
     dataDownloads: [
       {
         metadata: { annotations: { "snapshot-retainer.io/restore-source": source } },
-        spec: { datamover: "snapshot-retainer", targetVolume: { namespace: "app", pvc: "data" } },
+        spec,
         status: { phase },
       },
     ],

@@ -80,7 +80,9 @@ function decide(request: Request<DataDownload>, facts: RestoreFacts, surrounding
     return byDataMovement(objection);
   }
   const choice = chooseRestore(dataOf(request.object), facts, surroundings);
-  return choice.kind === "retained" ? fromRetained(choice.source) : byDataMovement(choice.why);
+  return choice.kind === "retained"
+    ? fromRetained(choice.source, request, surroundings)
+    : byDataMovement(choice.why);
 }
 
 /** Why a request is nothing to us at all. */
@@ -108,7 +110,11 @@ function objectionOf({ policy, controllerAlive }: Surroundings): string | undefi
   return controllerAlive ? undefined : "no retention controller is running";
 }
 
-function fromRetained(source: RestoreSource): Outcome {
+function fromRetained(
+  source: RestoreSource,
+  { namespace, object }: Request<DataDownload>,
+  { signer }: Surroundings,
+): Outcome {
   const origin = source.local ? `of backup ${source.backup ?? "of unknown name"}` : "of another cluster";
   const decision = `from retained snapshot ${source.name} ${origin}`;
   return {
@@ -116,7 +122,7 @@ function fromRetained(source: RestoreSource): Outcome {
     edits: {
       annotations: {
         [RESTORE_DECISION_ANNOTATION]: decision,
-        [RESTORE_SOURCE_ANNOTATION]: writeSource(source),
+        [RESTORE_SOURCE_ANNOTATION]: writeSource(source, { namespace, spec: object.spec }, signer),
       },
       spec: { datamover: OUR_DATA_MOVER },
     },
