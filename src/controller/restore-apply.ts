@@ -10,6 +10,7 @@ import { failureIn } from "../restore/provisioning.ts";
 import type { NewObject, Step } from "../restore/step.ts";
 import type { Reads } from "./restore-reads.ts";
 import { applyVolumeStep, isVolumeStep } from "./restore-volumes.ts";
+import type { VolumeStep } from "./restore-volumes.ts";
 import { contentPath, dataDownloadPath } from "./writes.ts";
 import type { Change, Writes } from "./writes.ts";
 
@@ -35,8 +36,7 @@ export async function applyStep(
 ): Promise<string | undefined> {
   const { writes } = options;
   if (isVolumeStep(step)) {
-    await applyVolumeStep(step, download, writes);
-    return undefined;
+    return moveVolume(step, download, writes);
   }
   switch (step.kind) {
     case "accept":
@@ -55,6 +55,21 @@ export async function applyStep(
       return createAll([step.claim], download, writes);
     case "inquire":
       return inquire(step.claim, download, options);
+  }
+}
+
+/** Until the volume is bound, the target is as it was: where a write is refused, Velero can still take over. */
+async function moveVolume(
+  step: VolumeStep,
+  download: DataDownload,
+  writes: Writes,
+): Promise<string | undefined> {
+  try {
+    await applyVolumeStep(step, download, writes);
+    return undefined;
+  } catch (error) {
+    if (!isRefusal(error) || step.kind === "bind" || step.kind === "unhold") throw error;
+    return handBack(`the volume could not be given to the claim: ${error.message}`, download, writes);
   }
 }
 

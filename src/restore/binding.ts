@@ -4,6 +4,8 @@ import type { RestoreFacts } from "./facts.ts";
 import type { Claim, Volume } from "./objects.ts";
 import type { Step } from "./step.ts";
 
+const DELETED = "the claim was deleted while its volume was being bound";
+
 /**
  * How the volume comes to the target: kept, taken from the claim it was made for, reserved for the target, bound. First the
  * volume and then the claim, which takes a second; the other order, Velero's own, takes up to ten.
@@ -13,9 +15,7 @@ export function decideBinding(facts: RestoreFacts): Step {
   const isUnwanted = download.spec.cancel === true || typeof download.metadata.deletionTimestamp === "string";
   // One that is being deleted goes as soon as no claim holds it: it must not come to the target.
   if (volume === undefined || isGoing(volume, target)) {
-    return isUnwanted
-      ? { kind: "cancel" }
-      : { kind: "hand_back", reason: "the volume that was made of the snapshot is gone" };
+    return isUnwanted ? { kind: "cancel" } : withoutVolume(target);
   }
   if (target !== undefined && isBoundTo(target, volume)) {
     return finish(facts, volume);
@@ -24,17 +24,27 @@ export function decideBinding(facts: RestoreFacts): Step {
   if (isUnwanted && !(target !== undefined && isReservedFor(target, volume))) {
     return { kind: "cancel" };
   }
+  return rebindUnlessUnfit(facts, volume);
+}
+
+function rebindUnlessUnfit(facts: RestoreFacts, volume: Volume): Step {
+  const { target } = facts;
   const misfit = misfitOf(target, volume);
   return target === undefined || misfit !== undefined
     ? { kind: "fail", message: misfit ?? DELETED }
     : rebind(facts, target, volume);
 }
 
+/** Without a claim, there is nothing for Velero to move data to, either. */
+function withoutVolume(target: Claim | undefined): Step {
+  return target === undefined
+    ? { kind: "fail", message: DELETED }
+    : { kind: "hand_back", reason: "the volume that was made of the snapshot is gone" };
+}
+
 function isGoing({ metadata }: Volume, target: Claim | undefined): boolean {
   return typeof metadata.deletionTimestamp === "string" && target?.spec.volumeName !== metadata.name;
 }
-
-const DELETED = "the claim was deleted while its volume was being bound";
 
 /** Why a claim cannot have the volume any more. */
 function misfitOf(target: Claim | undefined, volume: Volume): string | undefined {

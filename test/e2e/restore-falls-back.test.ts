@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { RESTORE_DECISION_ANNOTATION } from "../../src/kube/keys.ts";
 import { asList } from "../cluster/objects.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
 import { eventually } from "./eventually.ts";
 import {
   aChangeOfClass,
   decisionsOf,
+  downloadsOf,
   isStillRetained,
   nothingLeft,
   nothingLeftOf,
@@ -13,6 +15,7 @@ import {
   retainedOf,
   untilLed,
 } from "./restore-bed.ts";
+import type { Manifest } from "./objects.ts";
 import { reaches } from "./restore-steps.ts";
 import { available, backUp, startBed } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
@@ -37,6 +40,8 @@ interface Failure {
   readonly what: string;
   readonly inject: (array: StorageArray, snapshot: string) => Promise<void>;
   readonly storageClassName?: string;
+  /** Of `velero restore create`. */
+  readonly flags?: readonly string[];
   readonly from: "data movement" | "retained snapshot";
   /** Of the decision that stands on the DataDownload. */
   readonly because: RegExp;
@@ -94,6 +99,15 @@ const FAILURES: readonly Failure[] = [
     because: /other\.csi\.snapshot-retainer\.io/,
   },
   {
+    name: "remoded",
+    what: "the target is a block volume by now",
+    inject: async () => undefined,
+    flags: ["--resource-modifier-configmap=as-block"],
+    from: "data movement",
+    because:
+      /handed back to Velero: the claim has the volume mode Block, and the snapshot is of one with Filesystem/,
+  },
+  {
     name: "stumbling",
     what: "the array makes the volume at the second attempt",
     inject: async (array, snapshot) => array.setFault(snapshot, { code: "INTERNAL", times: 1 }),
@@ -118,6 +132,7 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
         bed.volume({ namespace, name: "data", storageClassName }),
       ),
       bed.api.create(OTHER_CLASS),
+      bed.api.create(AS_BLOCK),
       bed.cluster.kubectl(["apply", "-f", "-"], { stdin: asList(REFUSAL) }),
     ]);
     const namespaces = volumes.map(({ name }) => name);
@@ -128,11 +143,11 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
   });
   after(async () => bed.stop());
 
-  async function beginRestore(namespace: string): Promise<void> {
+  async function beginRestore(namespace: string, flags: readonly string[] = []): Promise<void> {
     await bed.velero.beginRestore(namespace, {
       backup: "night",
       namespaceMappings: { [namespace]: `${namespace}-too` },
-      flags: [`--include-namespaces=${namespace}`],
+      flags: [`--include-namespaces=${namespace}`, ...flags],
     });
   }
 
@@ -147,12 +162,12 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
   }
 
   describe("when", { concurrency: true }, () => {
-    for (const { name, what, inject, from, because } of FAILURES) {
+    for (const { name, what, inject, flags, from, because } of FAILURES) {
       test(`${what}: from ${from}`, async () => {
         const { array } = bed.cluster;
         const snapshot = retained.get(name) ?? "";
         await inject(array, snapshot);
-        await beginRestore(name);
+        await beginRestore(name, flags);
         await completesFrom(name, from, because);
         await array.setFault(snapshot, undefined);
         if (name === "unready") await array.setReady(snapshot, true);
@@ -177,6 +192,26 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
     await freeByHand(bed, snapshot);
     await (await bed.product.startController()).ready();
     await completesFrom("taken-away", "data movement", /^by data movement: /);
+  });
+
+  test("and a DataDownload made by hand, with another's source, reads no snapshot and is Velero's", async () => {
+    const [signed] = await downloadsOf(bed.api, "stumbling");
+    assert.ok(signed);
+    const { annotations } = signed.metadata;
+    const metadata = { name: "by-hand", namespace: "velero", annotations };
+    const spec = { ...signed.spec, targetVolume: { namespace: "default", pvc: "data", pv: "" } };
+    const copy: Manifest = { apiVersion: signed.apiVersion, kind: signed.kind, metadata, spec };
+    const { object } = await bed.api.create(copy);
+    await eventually("it is handed back", async () => {
+      const now = await bed.api.read(object);
+      assert.match(
+        now.metadata.annotations[RESTORE_DECISION_ANNOTATION] ?? "",
+        /not written there by our webhook/,
+      );
+      assert.equal(now.spec["datamover"], undefined);
+    });
+    await bed.api.remove(object);
+    await nothingLeft(bed);
   });
 
   test("and nothing is left of any, and what is retained stays so", async () => {
@@ -206,6 +241,24 @@ async function freeByHand({ api, cluster }: Bed, snapshot: string): Promise<void
 
 /** Velero is to restore volumes of this class into one of another driver. */
 const OTHER_CLASS = aChangeOfClass({ "array-left": "other" });
+
+/** Velero is to restore claims as block volumes. */
+const AS_BLOCK: Manifest = {
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name: "as-block", namespace: "velero" },
+  data: {
+    "modifiers.yaml": JSON.stringify({
+      version: "v1",
+      resourceModifierRules: [
+        {
+          conditions: { groupResource: "persistentvolumeclaims" },
+          patches: [{ operation: "replace", path: "/spec/volumeMode", value: "Block" }],
+        },
+      ],
+    }),
+  },
+};
 
 /** Of the restore "refused" no claim is made, which stands for quotas and policies of any kind. */
 const REFUSAL = [

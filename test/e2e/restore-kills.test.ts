@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { isStillRetained, nothingLeft, restoredFrom, retainedOf, untilLed } from "./restore-bed.ts";
+import { replace, waitsForData } from "./restore-deaths.ts";
 import { holdAt, letGo, reaches } from "./restore-steps.ts";
 import type { Step } from "./restore-steps.ts";
-import { available, backUp, PATIENCE_MS, startBed } from "./retention-bed.ts";
+import { available, backUp, startBed } from "./retention-bed.ts";
 import type { Bed } from "./retention-bed.ts";
-import { eventually } from "./eventually.ts";
 
 /**
  * Our own processes and Velero's are killed while restores from retained snapshots are at every step. Each has to end as it
@@ -14,8 +14,6 @@ import { eventually } from "./eventually.ts";
 const { skip } = available;
 
 const POLICY = { snapshotsToRetain: 2, restore: { readyWithin: "5m", handBackAfter: "2m" } };
-
-type Victim = "webhook" | "controller" | "node-agent" | "server";
 
 /** Each step has a namespace with a volume of its own. */
 const KILLED_AT = ["over", "snapshot", "volume", "asked"] as const;
@@ -80,36 +78,3 @@ describe("killed at every step of a restore and replaced,", { skip, timeout: 900
     assert.equal(source, snapshot, restore);
   }
 });
-
-/** Kills these at once, starts successors, and returns when they are ready. */
-async function replace({ product, velero }: Bed, victims: readonly Victim[]): Promise<void> {
-  await Promise.all(
-    victims.map(async (victim) => {
-      if (victim === "server" || victim === "node-agent") {
-        velero.kill(victim, "SIGKILL");
-        await velero.start(victim);
-        return;
-      }
-      const running = victim === "webhook" ? product.running() : product.runningControllers();
-      await Promise.all(running.map(async (each) => each.stop("SIGKILL")));
-      await (await (victim === "webhook" ? product.startReplica() : product.startController())).ready();
-    }),
-  );
-}
-
-/** All objects are created, and what is left is the data's. */
-async function waitsForData({ api, velero }: Bed, restore: string): Promise<void> {
-  await eventually(
-    `${restore} waits for its data`,
-    async () => {
-      const { status } = await api.read({
-        apiVersion: "velero.io/v1",
-        kind: "Restore",
-        metadata: { name: restore, namespace: velero.namespace },
-      });
-      const begun = ["", "New", "InProgress", undefined];
-      assert.ok(!begun.some((phase) => phase === status["phase"]));
-    },
-    PATIENCE_MS,
-  );
-}
