@@ -1,6 +1,7 @@
 import { DATA_DOWNLOAD_LABEL, RECLAIM_POLICY_ANNOTATION } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { RestoreFacts } from "./facts.ts";
+import { restoreName } from "./names.ts";
 import type { Claim, Volume } from "./objects.ts";
 import type { Step } from "./step.ts";
 
@@ -11,7 +12,8 @@ const DELETED = "the claim was deleted while its volume was being bound";
  * volume and then the claim, which takes a second; the other order, Velero's own, takes up to ten.
  */
 export function decideBinding(facts: RestoreFacts): Step {
-  const { download, target, volume } = facts;
+  const { download, target } = facts;
+  const volume = ownVolume(facts);
   const isUnwanted = download.spec.cancel === true || typeof download.metadata.deletionTimestamp === "string";
   // One that is being deleted goes as soon as no claim holds it: it must not come to the target.
   if (volume === undefined || isGoing(volume, target)) {
@@ -33,6 +35,19 @@ function rebindUnlessUnfit(facts: RestoreFacts, volume: Volume): Step {
   return target === undefined || misfit !== undefined
     ? { kind: "fail", message: misfit ?? DELETED }
     : rebind(facts, target, volume);
+}
+
+/** The volume that the DataDownload names, if it was made for it: anybody's name may stand there. */
+function ownVolume({ download, target, volume }: RestoreFacts): Volume | undefined {
+  const { uid = "", namespace } = download.metadata;
+  const { namespace: holderNamespace, name, uid: holder } = volume?.spec.claimRef ?? {};
+  const isMade = holderNamespace === namespace && name === restoreName(uid);
+  const isGiven = target !== undefined && holder === target.metadata.uid;
+  return isMade || isGiven || isHeldFor(volume, uid) ? volume : undefined;
+}
+
+function isHeldFor(volume: Volume | undefined, uid: string): boolean {
+  return valueOf(volume?.metadata.labels, DATA_DOWNLOAD_LABEL) === uid;
 }
 
 /** Without a claim, there is nothing for Velero to move data to, either. */

@@ -6,7 +6,7 @@ import { decideBinding } from "./binding.ts";
 import type { RestoreFacts } from "./facts.ts";
 import { claimFor, contentFor, snapshotFor } from "./manifests.ts";
 import type { Claim, Content, Snapshot } from "./objects.ts";
-import { obstacleTo } from "./obstacles.ts";
+import { hasNoSource, obstacleTo } from "./obstacles.ts";
 import type { RestoreSource } from "./source.ts";
 import type { Step } from "./step.ts";
 
@@ -21,7 +21,8 @@ const INQUIRE_MS = 3_000;
 export function decideRestore(facts: RestoreFacts, policy: RetentionPolicy, now: number): Step {
   const { download } = facts;
   if (valueOf(download.metadata.annotations, RESTORE_VOLUME_ANNOTATION) !== undefined) {
-    return decideBinding(facts);
+    const why = hasNoSource(facts);
+    return why === undefined ? decideBinding(facts) : { kind: "hand_back", reason: why };
   }
   if (download.spec.cancel === true || typeof download.metadata.deletionTimestamp === "string") {
     return { kind: "cancel" };

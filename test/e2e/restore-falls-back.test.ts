@@ -40,8 +40,6 @@ interface Failure {
   readonly what: string;
   readonly inject: (array: StorageArray, snapshot: string) => Promise<void>;
   readonly storageClassName?: string;
-  /** Of `velero restore create`. */
-  readonly flags?: readonly string[];
   readonly from: "data movement" | "retained snapshot";
   /** Of the decision that stands on the DataDownload. */
   readonly because: RegExp;
@@ -99,15 +97,6 @@ const FAILURES: readonly Failure[] = [
     because: /other\.csi\.snapshot-retainer\.io/,
   },
   {
-    name: "remoded",
-    what: "the target is a block volume by now",
-    inject: async () => undefined,
-    flags: ["--resource-modifier-configmap=as-block"],
-    from: "data movement",
-    because:
-      /handed back to Velero: the claim has the volume mode Block, and the snapshot is of one with Filesystem/,
-  },
-  {
     name: "stumbling",
     what: "the array makes the volume at the second attempt",
     inject: async (array, snapshot) => array.setFault(snapshot, { code: "INTERNAL", times: 1 }),
@@ -132,7 +121,6 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
         bed.volume({ namespace, name: "data", storageClassName }),
       ),
       bed.api.create(OTHER_CLASS),
-      bed.api.create(AS_BLOCK),
       bed.cluster.kubectl(["apply", "-f", "-"], { stdin: asList(REFUSAL) }),
     ]);
     const namespaces = volumes.map(({ name }) => name);
@@ -143,11 +131,11 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
   });
   after(async () => bed.stop());
 
-  async function beginRestore(namespace: string, flags: readonly string[] = []): Promise<void> {
+  async function beginRestore(namespace: string): Promise<void> {
     await bed.velero.beginRestore(namespace, {
       backup: "night",
       namespaceMappings: { [namespace]: `${namespace}-too` },
-      flags: [`--include-namespaces=${namespace}`, ...flags],
+      flags: [`--include-namespaces=${namespace}`],
     });
   }
 
@@ -162,12 +150,12 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
   }
 
   describe("when", { concurrency: true }, () => {
-    for (const { name, what, inject, flags, from, because } of FAILURES) {
+    for (const { name, what, inject, from, because } of FAILURES) {
       test(`${what}: from ${from}`, async () => {
         const { array } = bed.cluster;
         const snapshot = retained.get(name) ?? "";
         await inject(array, snapshot);
-        await beginRestore(name, flags);
+        await beginRestore(name);
         await completesFrom(name, from, because);
         await array.setFault(snapshot, undefined);
         if (name === "unready") await array.setReady(snapshot, true);
@@ -241,24 +229,6 @@ async function freeByHand({ api, cluster }: Bed, snapshot: string): Promise<void
 
 /** Velero is to restore volumes of this class into one of another driver. */
 const OTHER_CLASS = aChangeOfClass({ "array-left": "other" });
-
-/** Velero is to restore claims as block volumes. */
-const AS_BLOCK: Manifest = {
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: { name: "as-block", namespace: "velero" },
-  data: {
-    "modifiers.yaml": JSON.stringify({
-      version: "v1",
-      resourceModifierRules: [
-        {
-          conditions: { groupResource: "persistentvolumeclaims" },
-          patches: [{ operation: "replace", path: "/spec/volumeMode", value: "Block" }],
-        },
-      ],
-    }),
-  },
-};
 
 /** Of the restore "refused" no claim is made, which stands for quotas and policies of any kind. */
 const REFUSAL = [

@@ -267,6 +267,17 @@ describe("a restore is handed back to Velero", () => {
       { download: committed(), volume: aHeldVolume({ metadata: { deletionTimestamp: secondsAgo(1) } }) },
       /is gone/,
     ],
+    "when the volume that it names was made for nobody's restore": [
+      {
+        download: committed(),
+        volume: aVolume({ spec: { claimRef: { namespace: "app", name: "other", uid: "other-uid" } } }),
+      },
+      /is gone/,
+    ],
+    "when it names a volume, and no source that we wrote": [
+      { download: committed(), source: undefined },
+      /not (say|written)/,
+    ],
     "when Velero never created the claim": [
       {
         download: aDownload({ metadata: { creationTimestamp: secondsAgo(1801) } }),
