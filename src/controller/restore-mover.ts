@@ -119,9 +119,10 @@ function itemsOf({ caches, restoreObjects, policy }: MoverOptions): Item[] {
     const print = [resourceVersion, ...versions].join(" ");
     return { kind: "restore", key: `restore ${namespace}/${name}`, ref: { namespace, name }, print };
   });
+  // A tenant may name and label its own claims like ours: only what was made in a namespace of Velero's, or in none, is ours.
   const leftovers = restoreObjects
     .all()
-    .filter(({ uid }) => !uids.has(uid))
+    .filter(({ uid, download }) => !uids.has(uid) && ["", ...namespaces].includes(download.namespace))
     .map((trace): Item => ({
       kind: "leftovers",
       key: `leftovers ${trace.uid}`,

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { RESTORE_DECISION_ANNOTATION } from "../../src/kube/keys.ts";
+import {
+  DATA_DOWNLOAD_ANNOTATION,
+  DATA_DOWNLOAD_LABEL,
+  RESTORE_DECISION_ANNOTATION,
+} from "../../src/kube/keys.ts";
+import { restoreName } from "../../src/restore/names.ts";
 import { asList } from "../cluster/objects.ts";
 import type { StorageArray } from "../cluster/storage-array.ts";
+import type { Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import {
   aChangeOfClass,
@@ -183,6 +189,7 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
   });
 
   test("and a DataDownload made by hand, with another's source, reads no snapshot and is Velero's", async () => {
+    const tenants = await aClaimLikeOurs(bed);
     const [signed] = await downloadsOf(bed.api, "stumbling");
     assert.ok(signed);
     const { annotations } = signed.metadata;
@@ -199,6 +206,9 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
       assert.equal(now.spec["datamover"], undefined);
     });
     await bed.api.remove(object);
+    // Whoever names and labels a claim like ours does not have it cleaned up.
+    assert.equal((await bed.api.read(tenants)).metadata["deletionTimestamp"], undefined);
+    await bed.api.patch(tenants, { metadata: { labels: { [DATA_DOWNLOAD_LABEL]: null } } });
     await nothingLeft(bed);
   });
 
@@ -209,6 +219,18 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
     }
   });
 });
+
+/** A tenant's claim, bound, with the name, the label and the annotation of one that a restore made. */
+async function aClaimLikeOurs({ api, volume }: Bed): Promise<Stored> {
+  const { claim } = await volume({ namespace: "tenant", name: restoreName("mine") });
+  await api.patch(claim, {
+    metadata: {
+      labels: { [DATA_DOWNLOAD_LABEL]: "mine" },
+      annotations: { [DATA_DOWNLOAD_ANNOTATION]: "tenant/none" },
+    },
+  });
+  return api.read(claim);
+}
 
 async function killControllers({ product }: Bed): Promise<void> {
   await Promise.all(product.runningControllers().map(async (each) => each.stop("SIGKILL")));

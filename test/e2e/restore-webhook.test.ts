@@ -101,7 +101,12 @@ describe("the webhook's part of a restore on a real control plane", { skip, time
 
   async function assertOurs(answer: Answer, { content, backup }: Retained): Promise<void> {
     assert.equal(answer.object.spec["datamover"], "snapshot-retainer");
-    assert.deepEqual(JSON.parse(answer.object.metadata.annotations[SOURCE] ?? ""), {
+    const written = z.looseObject({ signature: z.string() });
+    const { signature, ...source } = written.parse(
+      JSON.parse(answer.object.metadata.annotations[SOURCE] ?? ""),
+    );
+    assert.match(signature, /^[\w-]{43}$/);
+    assert.deepEqual(source, {
       name: content.metadata.name,
       driver: "array.csi.snapshot-retainer.io",
       handle: z.object({ snapshotHandle: z.string() }).parse(content.spec["source"]).snapshotHandle,
