@@ -221,8 +221,9 @@ describe("a restore completes", { skip, timeout: 600_000 }, () => {
 });
 
 /** A tenant's claim, bound, with the name, the label and the annotation of one that a restore made. */
-async function aClaimLikeOurs({ api, volume }: Bed): Promise<Stored> {
-  const { claim } = await volume({ namespace: "tenant", name: restoreName("mine") });
+async function aClaimLikeOurs(bed: Bed): Promise<Stored> {
+  const { api } = bed;
+  const { claim } = await bed.volume({ namespace: "tenant", name: restoreName("mine") });
   await api.patch(claim, {
     metadata: {
       labels: { [DATA_DOWNLOAD_LABEL]: "mine" },
