@@ -1,10 +1,7 @@
-import { watch } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { describeFailure } from "./failure.ts";
 import { inspectCertificate, isKeyOf } from "./inspect.ts";
 import { startLevelLoop } from "./level-loop.ts";
+import { POLL_MS, readMounted, watchDirectory } from "./mounted.ts";
 import {
   createPairHolder,
   type CertificateLog,
@@ -22,12 +19,6 @@ export interface FilesOptions {
   readonly log: CertificateLog;
   readonly signal: AbortSignal;
 }
-
-/**
- * The kubelet updates a mounted Secret within about a minute, so ten seconds add little; and the poll is all there is
- * where file events are not delivered (some network and overlay file systems).
- */
-const POLL_MS = 10_000;
 
 /**
  * Serves the pair from two files and reloads it when they change. A new pair that cannot be read, or whose key is not the
@@ -60,7 +51,7 @@ export function startFiles(options: FilesOptions): CertificateSource {
 }
 
 async function load({ certFile, keyFile, log }: FilesOptions, pairs: PairHolder): Promise<void> {
-  const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)]);
+  const [cert, key] = await Promise.all([readMounted(certFile), readMounted(keyFile)]);
   const facts = inspectCertificate(cert);
   if (facts === undefined) {
     throw new Error(`"${certFile}" holds no PEM certificate: write the certificate, then its chain, into it`);
@@ -76,17 +67,6 @@ async function load({ certFile, keyFile, log }: FilesOptions, pairs: PairHolder)
   }
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    const reason = describeFailure(cause);
-    throw new Error(`cannot read "${file}": ${reason}; mount the Secret there, or name another file`, {
-      cause,
-    });
-  }
-}
-
 /** What makes clients refuse the pair at this time; the files' owner has to renew it. */
 function outOfDate(pair: ServingPair | undefined, { certFile, now }: FilesOptions): string | undefined {
   const facts = inspectCertificate(pair?.cert);
@@ -98,22 +78,4 @@ function outOfDate(pair: ServingPair | undefined, { certFile, now }: FilesOption
     return `the certificate in "${certFile}" is valid from ${facts.notBefore.toISOString()} only: check the clocks`;
   }
   return undefined;
-}
-
-/**
- * Watches the directory and not the files: a mounted Secret changes by swapping the symbolic link `..data`, of which the
- * files behind it notice nothing.
- */
-async function watchDirectory(directory: string, onChange: () => void, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      const watcher = watch(directory, { signal });
-      await new Promise((resolve, reject) => {
-        watcher.on("change", onChange).on("close", resolve).on("error", reject);
-      });
-    } catch {
-      // The directory may not be there yet. That its files cannot be read is reported by the step.
-    }
-    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
-  }
 }

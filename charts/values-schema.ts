@@ -90,6 +90,13 @@ const Pods = {
 const Server = {
   ...Pods,
   port: Port,
+  tls: section({
+    minVersion: z.enum(["TLSv1.2", "TLSv1.3"]),
+    ciphers: z.string().regex(/^[A-Za-z0-9_:+!@=-]*$/),
+    clientCaConfigMap: ObjectName,
+    clientCaKey: z.string().regex(/^[-._a-zA-Z0-9]+$/),
+    clientNames: z.array(z.string().regex(/^[^,\s]+$/)),
+  }),
   drainSeconds: Count,
   hostNetwork: z.boolean(),
   dnsPolicy: z.enum(["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),

@@ -4,6 +4,8 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { LOG_LEVELS } from "./log.ts";
 import type { LogLevel } from "./log.ts";
 import { Duration } from "./policy/duration.ts";
+import { cipherProblem } from "./server/tls.ts";
+import type { TlsVersion } from "./server/tls.ts";
 
 /** Flags of `snapshot-retainer webhook`, as the command line or the environment gave them. */
 export interface WebhookConfig {
@@ -19,6 +21,10 @@ export interface WebhookConfig {
   readonly dnsName: readonly string[];
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly tlsMinVersion: TlsVersion;
+  readonly tlsCiphers: string;
+  readonly clientCa?: string;
+  readonly clientName: readonly string[];
   readonly webhookConfiguration?: string;
   /** In milliseconds. */
   readonly rotateEvery?: number;
@@ -106,10 +112,23 @@ export function checkWebhookConfig(config: WebhookConfig): void {
       "--cert-mode self needs at least one --dns-name: the name under which the API server calls this server",
     );
   }
-  for (const file of [config.policyFile, config.tlsCert, config.tlsKey]) {
+  checkConnections(config);
+  for (const file of [config.policyFile, config.tlsCert, config.tlsKey, config.clientCa]) {
     if (file !== undefined) {
       assertReadable(file);
     }
+  }
+}
+
+function checkConnections({ tlsCiphers, clientCa, clientName }: WebhookConfig): void {
+  const problem = cipherProblem(tlsCiphers);
+  if (problem !== undefined) {
+    throw new ConfigError(
+      `--tls-ciphers: found "${tlsCiphers}", which TLS cannot use (${problem}); use names as "openssl ciphers" lists them`,
+    );
+  }
+  if (clientName.length > 0 && clientCa === undefined) {
+    throw new ConfigError("--client-name needs --client-ca: without it no client shows a certificate");
   }
 }
 

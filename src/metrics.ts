@@ -13,6 +13,7 @@ export interface Metrics {
   readonly eventsDropped: Counter;
   readonly watchErrors: Counter;
   readonly restoresHandedBack: Counter;
+  readonly connectionsRefused: Counter<"reason">;
 }
 
 /** The registry of one process, with Node's own metrics (event-loop lag, heap, file descriptors) in it. */
@@ -64,6 +65,12 @@ function stateMetrics(registry: Registry): Omit<Metrics, "registry" | "admission
     watchErrors: new Counter({
       name: "snapshot_retainer_watch_errors_total",
       help: "Errors of watches and of background writes; each is retried.",
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: "snapshot_retainer_connections_refused_total",
+      help: "Connections to the webhook's port that were not taken, by reason (handshake: TLS failed, or no certificate of the client CA; client: one with another name; limit: too many at once).",
+      labelNames: ["reason"],
       registers,
     }),
     restoresHandedBack: new Counter({

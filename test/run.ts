@@ -1,8 +1,10 @@
-import { availableParallelism } from "node:os";
-import { globSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { availableBinaries } from "./cluster/availability.ts";
+import { CALLS_FILE } from "./cluster/recorded-calls.ts";
 
 /**
  * Runs the tests and closes with a line "N passed, N failed[, N skipped]".
@@ -12,6 +14,9 @@ import { availableBinaries } from "./cluster/availability.ts";
  *   node test/run.ts FILE...    these files
  */
 const NEEDS_CLUSTER = ["test/e2e/**/*.test.ts", "test/chart/**/*.test.ts", "test/cluster/cluster.test.ts"];
+
+/** Compares what all the others recorded: the last step of a whole run, and nothing by itself. */
+const COMPARISON = "test/rbac/recorded-calls.test.ts";
 
 /** What the unit tests have to cover, in percent, of the files that decide. */
 const FLOOR = { lineCoverage: 95, branchCoverage: 90, functionCoverage: 95 };
@@ -34,7 +39,9 @@ interface Counts {
 
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 const [mode = "all", ...rest] = process.argv.slice(2);
-const everything = globSync("test/**/*.test.ts").toSorted();
+const everything = globSync("test/**/*.test.ts")
+  .filter((file) => file !== COMPARISON)
+  .toSorted();
 const cluster = globSync(NEEDS_CLUSTER).toSorted();
 const unit = everything.filter((file) => !cluster.includes(file));
 
@@ -42,12 +49,21 @@ if (mode === "all") {
   // One file at a time would each wait for the build, in silence; here it shows its progress.
   await availableBinaries("all");
   await runFiles(unit, { concurrency: availableParallelism(), coverage: true });
+  const directory = mkdtempSync(join(tmpdir(), "retainer-calls-"));
+  process.env[CALLS_FILE] = join(directory, "calls.ndjson");
   // Each of these has a whole control plane.
   await runFiles(cluster, { concurrency: 1, coverage: false });
+  await runFiles([COMPARISON], { concurrency: 1, coverage: false });
+  rmSync(directory, { recursive: true });
 } else if (mode === "unit") {
   await runFiles(unit, { concurrency: availableParallelism(), coverage: true });
 } else {
   await runFiles([mode, ...rest], { concurrency: 1, coverage: false });
+  if ([mode, ...rest].some((file) => file.includes("e2e"))) {
+    process.stdout.write(
+      "\nNot compared: recorded calls and the chart's roles, which only a whole run can (npm test).\n",
+    );
+  }
 }
 const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} skipped`;
 process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skipped}\n`);

@@ -11,7 +11,8 @@ const REST_OF_LIST = /[^"\]]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^"\]]*)*\]/y;
 /**
  * A review's JSON without the entries of `managedFields`: no rule reads them, and they are half of most objects, and of
  * what it takes to parse them (docs/performance.md). JSON stays JSON: within a text, a quote has a backslash before it, so that
- * what is looked for can only be the end of a key, with its list. A list with lists in it may come out as no JSON.
+ * what is looked for can only be the end of a key, with its list. A list with lists in it may come out as no JSON. What is no JSON
+ * within the list goes unnoticed, and changes nothing: all that is decided on is outside, where it has to be JSON.
  */
 export function withoutManagedFields(body: string): string {
   if (body.length > LONGEST) {

@@ -1,13 +1,20 @@
 import { Command, Option } from "commander";
 import { parseDuration, parseLogLevel, parsePort, parseSeconds } from "../config.ts";
 import type { WebhookConfig } from "../config.ts";
+import { DEFAULT_CIPHERS } from "../server/tls.ts";
 import { signalOfTermination } from "../shutdown.ts";
 import { runWebhook } from "./webhook.ts";
 
 /** `snapshot-retainer webhook`: its flags, each of which the environment can give as well. */
 export function webhookCommand(): Command {
   const command = new Command("webhook").description("serve the admission webhook").exitOverride();
-  for (const option of [...placeFlags(), ...certificateFlags(), ...objectFlags(), ...runFlags()]) {
+  for (const option of [
+    ...placeFlags(),
+    ...certificateFlags(),
+    ...connectionFlags(),
+    ...objectFlags(),
+    ...runFlags(),
+  ]) {
     // --tls-secret is SNAPSHOT_RETAINER_TLS_SECRET in the environment.
     command.addOption(option.env(`SNAPSHOT_RETAINER_${option.name().toUpperCase().replaceAll("-", "_")}`));
   }
@@ -46,6 +53,28 @@ function certificateFlags(): Option[] {
     ).argParser(parseDuration),
     new Option("--tls-cert <file>", "files: the certificate, reloaded when it changes"),
     new Option("--tls-key <file>", "files: its private key"),
+  ];
+}
+
+function connectionFlags(): Option[] {
+  return [
+    new Option("--tls-min-version <version>", "oldest version of TLS that is taken")
+      .choices(["TLSv1.2", "TLSv1.3"])
+      .default("TLSv1.2"),
+    new Option(
+      "--tls-ciphers <list>",
+      "ciphers that are taken, in OpenSSL's names with colons between",
+    ).default(DEFAULT_CIPHERS),
+    new Option(
+      "--client-ca <file>",
+      "CA of the certificate that the API server has to show; anybody may connect where left out",
+    ),
+    new Option(
+      "--client-name <name...>",
+      "names of that certificate, one of which it has to have; any where left out",
+    )
+      .default([])
+      .argParser(collect),
   ];
 }
 

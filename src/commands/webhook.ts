@@ -1,9 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { RequestListener } from "node:http";
-import { hostname } from "node:os";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { startAuthority } from "../../certs/authority.ts";
-import { startFiles } from "../../certs/files.ts";
 import { createCertificatePorts } from "../../certs/ports.ts";
 import { loadOrCreateSigningKey } from "../../certs/signing-key.ts";
 import { waitForPair } from "../../certs/source.ts";
@@ -30,6 +27,7 @@ import { createApp } from "../server/app.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
 import { createReport } from "../server/report.ts";
+import { startCertificates, tlsSettings } from "./certificates.ts";
 import { startControllerLink } from "./controller-link.ts";
 import { startHandBack } from "./hand-back.ts";
 import { startPolicy } from "./policy.ts";
@@ -97,14 +95,22 @@ export async function runWebhook(config: WebhookConfig, signal: AbortSignal): Pr
 }
 
 async function serve(
-  { config, log }: Parts,
+  { config, log, metrics, signal: stopped }: Parts,
   admission: Admission,
   certificates: CertificateSource,
   signal: AbortSignal,
 ): Promise<void> {
   const pair = await waitForPair(certificates, signal);
   const { host, port } = config;
-  const server = await listenTls(admission.app, { host, port, pair, certificates, stopping: signal });
+  const server = await listenTls(admission.app, {
+    host,
+    port,
+    pair,
+    certificates,
+    stopping: signal,
+    tls: await tlsSettings(config, log, stopped),
+    onRefused: (reason) => metrics.connectionsRefused.inc({ reason }),
+  });
   log.info({ port: portOf(server) }, "webhook listening");
   await aborted(signal);
   log.info({ drainSeconds: config.drainSeconds }, "draining");
@@ -185,46 +191,6 @@ function createParts(config: WebhookConfig, signal: AbortSignal): Parts {
     },
   });
   return { config, kubeConfig, rest, log, metrics, events, signal };
-}
-
-function startCertificates({ config, kubeConfig, log, metrics, signal }: Parts): CertificateSource {
-  function now(): Date {
-    return new Date();
-  }
-  const source =
-    config.certMode === "files"
-      ? startFiles({ certFile: config.tlsCert ?? "", keyFile: config.tlsKey ?? "", now, log, signal })
-      : startAuthority({
-          ...createCertificatePorts(kubeConfig),
-          namespace: config.namespace,
-          secretName: config.tlsSecret,
-          identity: servingIdentity(),
-          rotateEveryMs: config.rotateEvery,
-          names: config.dnsName,
-          configurations:
-            config.webhookConfiguration === undefined
-              ? []
-              : [
-                  { kind: "MutatingWebhookConfiguration", name: config.webhookConfiguration },
-                  { kind: "ValidatingWebhookConfiguration", name: config.webhookConfiguration },
-                ],
-          now,
-          clock: () => performance.now(),
-          randomBytes,
-          log,
-          signal,
-        });
-  metrics.observeCertificate(source);
-  return source;
-}
-
-/** The Pod's name for people, as far as it can be part of an object's name, and what makes it unique. */
-function servingIdentity(): string {
-  const host = hostname()
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "-")
-    .slice(0, 60);
-  return `serving-${host}-${randomUUID().slice(0, 8)}`;
 }
 
 async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSignal): Promise<Signer> {

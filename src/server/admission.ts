@@ -3,7 +3,7 @@ import type { Outcome } from "../admission/outcome.ts";
 import { decodeReview, encodeReview, findUid } from "../admission/review.ts";
 import type { AdmissionAnswer, AdmissionRequest, DecodedReview } from "../admission/review.ts";
 import { readBody } from "./body.ts";
-import type { Body } from "./body.ts";
+import type { Body, BodyBudget } from "./body.ts";
 
 /** What is told of each answer, for metrics, the log and Events. */
 export interface Answered {
@@ -50,6 +50,8 @@ interface Exchange {
 /** What answering works with, whatever is decided. */
 export interface AnswerOptions {
   readonly onAnswered: (answered: Answered) => void;
+  /** What may be held of bodies that are being read. */
+  readonly bodies: BodyBudget;
   /** Told of connections that broke, and of a report that threw. */
   readonly onError: (error: unknown) => void;
   /** Seconds from an arbitrary start, for durations. */
@@ -76,7 +78,7 @@ export function answerReview(exchange: Exchange, decision: Decision, options: An
       onBroken(error);
     }
   }
-  readBody(request, { onBody, onBroken });
+  readBody(request, { budget: options.bodies, onBody, onBroken });
 }
 
 /** A promise only where the decision has to wait for something. */
@@ -105,17 +107,17 @@ function answerBody(
   return undefined;
 }
 
-/** Reads the review of a body; one that is too large is not even tried. */
-function decode(body: Body): DecodedReview {
-  return body.complete
-    ? decodeReview(body.text)
-    : {
-        kind: "unreadable",
-        code: "too_large",
-        uid: findUid(body.text),
-        message: "its body is larger than 7 MiB",
-      };
+/** Reads the review of a body; one of which a part is missing is not even tried. */
+function decode({ text, missing }: Body): DecodedReview {
+  return missing === undefined
+    ? decodeReview(text)
+    : { kind: "unreadable", code: "too_large", uid: findUid(text), message: MISSING[missing] };
 }
+
+const MISSING = {
+  "too large": "its body is larger than 7 MiB",
+  "too many at once": "more than 32 MiB of reviews are being read at once",
+} as const;
 
 function send(response: ServerResponse, answer: AdmissionAnswer): void {
   const body = encodeReview(answer);

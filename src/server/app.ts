@@ -3,13 +3,14 @@ import express from "express";
 import type { Express } from "express";
 import { answerReview } from "./admission.ts";
 import type { AnswerOptions, Decision } from "./admission.ts";
+import { createBodyBudget } from "./body.ts";
 import { createDeadline } from "./deadline.ts";
 import { createMutation } from "./mutation.ts";
 import type { MutationOptions } from "./mutation.ts";
 import { createPolicyValidation } from "./policy-validation.ts";
 
 /** What the application works with. */
-export interface AppOptions extends AnswerOptions, Omit<MutationOptions, "within"> {
+export interface AppOptions extends Omit<AnswerOptions, "bodies">, Omit<MutationOptions, "within"> {
   /** The key of the policy in its ConfigMap. */
   readonly policyKey: string;
   /** Longest that a decision may take before the request is allowed unchanged, in milliseconds. */
@@ -20,7 +21,8 @@ export interface AppOptions extends AnswerOptions, Omit<MutationOptions, "within
  * The HTTPS application; it does not listen. Every POST is answered with status 200 and an AdmissionReview. Mutations
  * are answered ahead of express, whose routing and prototypes cost as much as the decision itself (docs/performance.md).
  */
-export function createApp(options: AppOptions): RequestListener {
+export function createApp(given: AppOptions): RequestListener {
+  const options = { ...given, bodies: createBodyBudget() };
   const within = createDeadline(options.deadlineMs, () => performance.now());
   const mutation = createMutation({ ...options, within });
   const app = createExpress(createPolicyValidation(options.policyKey), options);

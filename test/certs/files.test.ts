@@ -97,7 +97,7 @@ describe("startFiles", () => {
     const path = join(directory, "later");
     source = startFiles({ ...paths(path), now: () => clock, log, signal: stopping.signal });
     await until(() => source.problem() !== undefined, 1_000);
-    assert.match(source.problem() ?? "", /cannot read ".*": ENOENT.*; mount the Secret there/);
+    assert.match(source.problem() ?? "", /cannot read ".*": ENOENT.*; mount the Secret or ConfigMap there/);
     assert.equal(source.current(), undefined);
     assert.equal(source.published(), false);
     await mkdir(path);

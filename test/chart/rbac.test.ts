@@ -18,28 +18,28 @@ const EVERYWHERE = [
   ...rights("get list watch", "velero.io/datauploads"),
   ...rights("get", "core/persistentvolumeclaims"),
   ...rights("get", "core/persistentvolumes"),
-  ...rights("create patch", "core/events"),
+  ...rights("create", "core/events"),
 ];
 const PUBLISHING = [
   ...rights(
-    "get list watch patch",
+    "get watch patch",
     "admissionregistration.k8s.io/mutatingwebhookconfigurations snapshot-retainer",
   ),
   ...rights(
-    "get list watch patch",
+    "get watch patch",
     "admissionregistration.k8s.io/validatingwebhookconfigurations snapshot-retainer",
   ),
 ];
 const AT_HOME = [
-  ...rights("get list watch", "core/configmaps snapshot-retainer-policy"),
+  ...rights("list watch", "core/configmaps snapshot-retainer-policy"),
   ...rights("create", "core/configmaps"),
-  ...rights("get list watch patch", "core/configmaps snapshot-retainer-originals"),
+  ...rights("list watch patch", "core/configmaps snapshot-retainer-originals"),
   ...rights("create", "core/secrets"),
-  ...rights("get list watch update", "core/secrets snapshot-retainer-signing-key"),
+  ...rights("get update", "core/secrets snapshot-retainer-signing-key"),
 ];
 const ROOM = rights("get list watch create patch", "coordination.k8s.io/leases");
 const OWN_CERTIFICATE = [
-  ...rights("get list watch update", "core/secrets snapshot-retainer-tls"),
+  ...rights("get watch update", "core/secrets snapshot-retainer-tls"),
   // A replica takes its own Lease away when it stops, and those that others left behind when they were killed.
   ...rights("delete", "coordination.k8s.io/leases"),
 ];
@@ -102,15 +102,15 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
       [
         ...rights("get list watch create patch delete", "snapshot.storage.k8s.io/volumesnapshotcontents"),
         ...rights("get list watch delete", "snapshot.storage.k8s.io/volumesnapshots"),
-        ...rights("get list watch patch", "velero.io/datauploads"),
-        ...rights("get list watch create", "velero.io/backups"),
+        ...rights("list watch patch", "velero.io/datauploads"),
+        ...rights("list watch create", "velero.io/backups"),
         ...rights("get list watch", "velero.io/datadownloads"),
-        ...rights("get list watch", "velero.io/deletebackuprequests"),
-        ...rights("get list watch", "velero.io/backupstoragelocations"),
+        ...rights("list watch", "velero.io/deletebackuprequests"),
+        ...rights("list watch", "velero.io/backupstoragelocations"),
         ...rights("get list watch patch", "core/persistentvolumeclaims"),
         ...rights("get list watch patch", "core/persistentvolumes"),
         ...rights("get", "storage.k8s.io/storageclasses"),
-        ...rights("create patch", "core/events"),
+        ...rights("create", "core/events"),
       ].toSorted(),
     );
     assert.deepEqual(

@@ -49,6 +49,14 @@ describe("values that are refused", { skip }, () => {
       values: { policy: { snapshotToRetain: 3 } },
       message: /at '\/policy': additional properties 'snapshotToRetain' not allowed/,
     },
+    "names of clients without their CA": {
+      values: { webhook: { tls: { clientNames: ["kube-apiserver"] } } },
+      message: /webhook\.tls\.clientNames: needs webhook\.tls\.clientCaConfigMap/,
+    },
+    "a version of TLS that is too old": {
+      values: { webhook: { tls: { minVersion: "TLSv1.1" } } },
+      message: /at '\/webhook\/tls\/minVersion': value must be one of 'TLSv1\.2', 'TLSv1\.3'/,
+    },
     "a wrong type": {
       values: { webhook: { port: "https" } },
       message: /'\/webhook\/port': got string, want integer/,
@@ -288,6 +296,52 @@ describe("the server", { skip }, () => {
     const dockerfile = await readFile(new URL("../../Dockerfile", import.meta.url), "utf8");
     const entry = z.array(z.string()).parse(JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)?.[1] ?? ""));
     assert.deepEqual([command?.[0], command?.at(-1)], [entry[0], entry.at(-1)]);
+  });
+
+  test("connections are taken as the values say", async () => {
+    const tls = {
+      minVersion: "TLSv1.3",
+      ciphers: "TLS_AES_256_GCM_SHA384",
+      clientCaConfigMap: "api-server-ca",
+      clientNames: ["kube-apiserver", "spare"],
+    };
+    const { args } = container(await render(helm, { values: { webhook: { tls } } }));
+    assert.deepEqual(
+      args.filter((flag) => /^--(tls-(min|ciphers)|client-)/.test(flag)),
+      [
+        "--tls-min-version=TLSv1.3",
+        "--tls-ciphers=TLS_AES_256_GCM_SHA384",
+        "--client-ca=/etc/snapshot-retainer/client-ca/ca.crt",
+        "--client-name=kube-apiserver",
+        "--client-name=spare",
+      ],
+    );
+    const mounted = JSON.stringify(
+      only(await render(helm, { values: { webhook: { tls } } }), "Deployment", "snapshot-retainer-webhook"),
+    );
+    assert.ok(mounted.includes('"mountPath":"/etc/snapshot-retainer/client-ca","readOnly":true'));
+    assert.ok(
+      mounted.includes('"configMap":{"name":"api-server-ca","items":[{"key":"ca.crt","path":"ca.crt"}]}'),
+    );
+  });
+
+  test("by default no client needs a certificate, and TLS 1.2 is the floor", async () => {
+    const { args } = container(await render(helm));
+    assert.deepEqual(
+      args.filter((flag) => /^--(tls-(min|ciphers)|client-)/.test(flag)),
+      ["--tls-min-version=TLSv1.2"],
+    );
+  });
+
+  test("only the two programs are given a token", async () => {
+    const objects = await render(helm);
+    for (const account of objects.filter(({ kind }) => kind === "ServiceAccount")) {
+      assert.equal(account["automountServiceAccountToken"], false, account.metadata.name);
+    }
+    const pods = JSON.stringify(objects).match(/"serviceAccountToken"/g) ?? [];
+    // The webhook's, the controller's, and that of the pod of `helm test`.
+    assert.equal(pods.length, 3);
+    assert.equal((JSON.stringify(objects).match(/"automountServiceAccountToken":false/g) ?? []).length, 6);
   });
 
   const heaps: Record<string, string | undefined> = {

@@ -28,12 +28,18 @@ export interface Plan {
   readonly components: Components;
   readonly drivers: readonly Driver[];
   readonly driverOptions: readonly DriverOptions[];
+  readonly apiServerFlags: readonly string[];
 }
+
+const DEFAULT_DRIVERS: readonly DriverOptions[] = [{ name: "array.csi.snapshot-retainer.io", limit: 32 }];
 
 /** Makes the directory, the keys and the ports of a cluster. */
 export async function planCluster(
   binaries: Binaries,
-  driverOptions: readonly DriverOptions[],
+  {
+    drivers: driverOptions = DEFAULT_DRIVERS,
+    apiServerFlags = [],
+  }: { readonly drivers?: readonly DriverOptions[]; readonly apiServerFlags?: readonly string[] },
 ): Promise<Plan> {
   const layout = await createLayout();
   const tokens = await writeControlPlaneFiles(layout);
@@ -51,6 +57,7 @@ export async function planCluster(
     components: createComponents(layout.scratch),
     drivers,
     driverOptions,
+    apiServerFlags,
   };
 }
 
@@ -59,7 +66,7 @@ export async function bringUp(plan: Plan, signal?: AbortSignal): Promise<void> {
   const { binaries, layout, tokens, client, components, drivers } = plan;
   await Promise.all([
     components.start(etcd(binaries, layout), signal),
-    components.start(kubeApiserver(binaries, layout, client), signal),
+    components.start(kubeApiserver(plan), signal),
     ...drivers.map(async ({ plugin }) => plugin && components.start(plugin, signal)),
   ]);
   const admin = kubeconfig(layout, "admin", tokens.admin);

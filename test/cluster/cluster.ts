@@ -6,6 +6,7 @@ import { runProgram, type CommandOptions, type CommandResult } from "./command-l
 import type { DriverOptions } from "./csi-driver.ts";
 import { writeServiceAccountKubeconfig } from "./identity.ts";
 import { ComponentFailed } from "./process.ts";
+import { recordCalls } from "./recorded-calls.ts";
 import type { StorageArray } from "./storage-array.ts";
 
 /** What a cluster is made of; everything has a default. */
@@ -14,6 +15,8 @@ export interface ClusterOptions {
   readonly binaries?: Binaries;
   /** CSI drivers, each with an array of its own; one with room for 32 snapshots a volume where absent. */
   readonly drivers?: readonly DriverOptions[];
+  /** Further flags of the API server. */
+  readonly apiServerFlags?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -68,10 +71,10 @@ export class ClusterNotStarted extends Error {
  * later it has no effect.
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { signal, drivers = DEFAULT_DRIVERS } = options;
+  const { signal } = options;
   const binaries = options.binaries ?? (await buildBinaries("demo", { ...(signal && { signal }) }));
   for (let attempt = 1; ; attempt++) {
-    const plan = await planCluster(binaries, drivers);
+    const plan = await planCluster(binaries, options);
     try {
       await bringUp(plan, signal);
       plan.components.failed.throwIfAborted();
@@ -92,8 +95,6 @@ const ATTEMPTS = 3;
 function isPortTaken(error: Error): boolean {
   return error.message.includes("address already in use");
 }
-
-const DEFAULT_DRIVERS: readonly DriverOptions[] = [{ name: "array.csi.snapshot-retainer.io", limit: 32 }];
 
 function describeCluster(plan: Plan): Cluster {
   const { binaries, layout, client, components } = plan;
@@ -133,5 +134,6 @@ function whyNotStarted({ components }: Plan, error: unknown): unknown {
 
 async function endCluster({ components, layout }: Plan, { keep }: { keep: boolean }): Promise<void> {
   await components.end();
+  await recordCalls(layout.auditLog);
   await rm(keep ? layout.scratch : layout.directory, { recursive: true, force: true });
 }

@@ -59,8 +59,16 @@ export function etcd(binaries: Binaries, layout: Layout): Component {
   };
 }
 
+/** What the API server is started with. */
+interface ApiServerSetup {
+  readonly binaries: Binaries;
+  readonly layout: Layout;
+  readonly client: ApiClient;
+  readonly apiServerFlags: readonly string[];
+}
+
 /** kube-apiserver with RBAC, ServiceAccount tokens and an audit log at level Metadata. */
-export function kubeApiserver(binaries: Binaries, layout: Layout, client: ApiClient): Component {
+export function kubeApiserver({ binaries, layout, client, apiServerFlags }: ApiServerSetup): Component {
   return {
     name: "kube-apiserver",
     command: binaries.kubeApiserver,
@@ -84,6 +92,7 @@ export function kubeApiserver(binaries: Binaries, layout: Layout, client: ApiCli
       `--audit-log-path=${layout.auditLog}`,
       "--allow-privileged",
       "--profiling=false",
+      ...apiServerFlags,
     ],
     logFile: layout.logFile("kube-apiserver"),
     isReady: async () => {

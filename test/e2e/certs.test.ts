@@ -86,7 +86,7 @@ kind: Role
 metadata: { name: certs, namespace: ${NAMESPACE} }
 rules:
   - { apiGroups: [""], resources: [secrets], verbs: [create] }
-  - { apiGroups: [""], resources: [secrets], resourceNames: [tls, key], verbs: [get, list, watch, update] }
+  - { apiGroups: [""], resources: [secrets], resourceNames: [tls, key], verbs: [get, watch, update] }
   - { apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, patch, delete] }
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -102,7 +102,7 @@ rules:
   - apiGroups: [admissionregistration.k8s.io]
     resources: [mutatingwebhookconfigurations, validatingwebhookconfigurations]
     resourceNames: [${NAME}]
-    verbs: [get, list, watch, patch]
+    verbs: [get, watch, patch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -1,64 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { Agent, request } from "node:https";
-import type { RequestOptions, Server } from "node:https";
-import type { IncomingMessage } from "node:http";
-import { text } from "node:stream/consumers";
+import { Agent } from "node:https";
+import type { Server } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
 import { describe, test } from "node:test";
-import type { CertificateSource, ServingPair } from "../../certs/source.ts";
-import { createApp } from "../../src/server/app.ts";
-import { drain, listenPlain, listenTls, portOf } from "../../src/server/listen.ts";
-import { aContext } from "../builders/context.ts";
+import { drain, listenPlain, portOf } from "../../src/server/listen.ts";
 import { aBackup } from "../builders/objects.ts";
 import { aRequestBody, aReview } from "../builders/request.ts";
 import { readResponse } from "../builders/response.ts";
-import { aHeld, someKeys } from "../certs/pair.ts";
-
-const names = ["snapshot-retainer.velero.svc", "127.0.0.1"];
-const keys = await someKeys();
-const held = aHeld(keys, { names, now: new Date() });
-const pair: ServingPair = {
-  cert: held.cert ?? "",
-  key: held.key ?? "",
-  ca: held.caCert,
-  notAfter: new Date(),
-  names,
-};
-const certificates: CertificateSource = {
-  current: () => pair,
-  subscribe: () => () => undefined,
-  published: () => true,
-  problem: () => undefined,
-  stop: async () => undefined,
-};
-const loopback = { host: "127.0.0.1", port: 0 };
+import { pair, post, startTlsServer } from "../builders/tls-server.ts";
 
 async function ourServer(stopping = new AbortController().signal): Promise<Server> {
-  return listenTls(ourApp(), { ...loopback, pair, certificates, stopping });
+  return startTlsServer({ stopping });
 }
 
-function ourApp(): ReturnType<typeof createApp> {
-  return createApp({
-    context: () => aContext(),
-    policyKey: "policy.yaml",
-    deadlineMs: 3_300,
-    onAnswered: () => undefined,
-    clock: () => 0,
-    onError: () => undefined,
-  });
-}
-
-async function post(options: RequestOptions, body: string): Promise<{ text: string; connection: unknown }> {
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const own = { host: "127.0.0.1", method: "POST", path: "/mutate", ca: held.caCert };
-    const outgoing = request({ ...own, ...options }, resolve);
-    outgoing.on("error", reject);
-    outgoing.end(body);
-  });
-  return { text: await text(response), connection: response.headers.connection };
-}
+const loopback = { host: "127.0.0.1", port: 0 };
 
 describe("the HTTPS server", () => {
   const review = aReview(aRequestBody({ object: aBackup() }));
@@ -81,7 +38,7 @@ describe("the HTTPS server", () => {
 
   test("takes TLS 1.2 and nothing older", async () => {
     const server = await ourServer();
-    const options = { host: "127.0.0.1", port: portOf(server), ca: held.caCert };
+    const options = { host: "127.0.0.1", port: portOf(server), ca: pair.ca };
     const socket = connect({ ...options, minVersion: "TLSv1.2", maxVersion: "TLSv1.2" });
     await once(socket, "secureConnect");
     assert.equal(socket.getProtocol(), "TLSv1.2");

@@ -56,6 +56,7 @@ describe("the metrics", () => {
     snapshot_retainer_policy_loads_total: "counter",
     snapshot_retainer_events_dropped_total: "counter",
     snapshot_retainer_watch_errors_total: "counter",
+    snapshot_retainer_connections_refused_total: "counter",
     process_resident_memory_bytes: "gauge",
     nodejs_eventloop_lag_seconds: "gauge",
   };

@@ -21,6 +21,18 @@
 - --tls-cert=/etc/snapshot-retainer/tls/tls.crt
 - --tls-key=/etc/snapshot-retainer/tls/tls.key
 {{- end }}
+{{- with .Values.webhook.tls }}
+- --tls-min-version={{ .minVersion }}
+{{- with .ciphers }}
+- --tls-ciphers={{ . }}
+{{- end }}
+{{- if .clientCaConfigMap }}
+- --client-ca=/etc/snapshot-retainer/client-ca/{{ .clientCaKey }}
+{{- range .clientNames }}
+- --client-name={{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 - --signing-key-secret={{ include "snapshot-retainer.signingKeySecretName" . }}
 - --originals-configmap={{ include "snapshot-retainer.originalsConfigMapName" . }}
 - --own-account=system:serviceaccount:{{ $namespace }}:{{ include "snapshot-retainer.serviceAccountName" . }}

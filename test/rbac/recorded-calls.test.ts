@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { before, describe, test } from "node:test";
+import { availableBinaries } from "../cluster/availability.ts";
+import { CALLS_FILE, readCalls } from "../cluster/recorded-calls.ts";
+import type { Call } from "../cluster/recorded-calls.ts";
+import { render } from "../chart/chart.ts";
+import { compare, covers, rightsOf } from "./rights.ts";
+import type { Right } from "./rights.ts";
+
+/**
+ * The last step of a whole run: every call that our programs made in the end-to-end tests, as the API server's audit logs have
+ * them, beside the roles that the chart renders. A right that nothing used is taken out of the chart; or what uses it is tested.
+ */
+const file = process.env[CALLS_FILE];
+const { binaries, skip } = await availableBinaries("demo");
+const recorded = file !== undefined && existsSync(file);
+const why = recorded ? skip : "no calls were recorded: this needs a whole run";
+
+/** As in admission.test.ts, whose plugin keeps its snapshots in ConfigMaps. */
+const PLUGIN = {
+  name: "acme",
+  resource: "configmaps",
+  matchLabels: { "acme.io/snapshot": "true" },
+  namespaces: ["acme-mover"],
+  accounts: ["system:serviceaccount:acme-mover:mover"],
+  volume: { namespace: "/data/pvcNamespace", name: "/data/pvcName" },
+  snapshotHandle: "/data/snapshotId",
+};
+/** What every account may read of the API server itself (system:discovery). */
+const PUBLIC = ["/openapi/v3/apis/velero.io/v2alpha1"];
+
+describe("recorded calls and rendered roles", { skip: why }, () => {
+  let calls: Call[];
+  let rights: Right[];
+  let pluginRights: Right[];
+  before(async () => {
+    const helm = binaries?.helm ?? "";
+    calls = (await readCalls(file ?? "")).filter(({ resource }) => !PUBLIC.includes(resource));
+    rights = rightsOf(await render(helm));
+    const withPlugin = await render(helm, { values: { policy: { snapshotAssociatedObjects: [PLUGIN] } } });
+    const usual = new Set(rights.map((right) => JSON.stringify(right)));
+    pluginRights = rightsOf(withPlugin).filter((right) => !usual.has(JSON.stringify(right)));
+  });
+
+  test("every call is allowed by the chart's roles", () => {
+    const ofPlugin = calls.filter(
+      (call) =>
+        ["", "acme-mover"].includes(call.namespace) && pluginRights.some((right) => covers(right, call)),
+    );
+    const others = calls.filter((call) => !ofPlugin.includes(call));
+    assert.deepEqual(compare(others, rights).notGranted, []);
+  });
+
+  test("every right of the chart's roles was used", () => {
+    assert.deepEqual(compare(calls, [...rights, ...pluginRights]).notUsed, []);
+  });
+});
