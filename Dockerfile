@@ -17,6 +17,9 @@ COPY src ./src
 COPY certs ./certs
 # One file with what is used of every dependency: loaded from node_modules they take 20 MiB more (docs/decisions/0010-bundle.md).
 RUN npm run image
+# Which packages are in it.
+COPY image ./image
+RUN npm run --silent sbom > dist/sbom.json
 # Of the packages in it, the image carries the licenses.
 RUN rm -rf node_modules && npm ci --ignore-scripts --omit=dev --omit=optional \
   && mkdir /licenses && find node_modules -iname 'licen[cs]e*' -type f -exec cp --parents {} /licenses \;
@@ -35,6 +38,7 @@ ENV PATH=/nodejs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 WORKDIR /app
 COPY LICENSE package.json ./
 COPY --from=build /licenses ./licenses
+COPY --from=build /app/dist/sbom.json ./
 COPY --from=build /app/dist/image ./dist
 # By number, so that "runAsNonRoot" can be checked; OpenShift runs it as another, which may read everything too.
 USER 65532:65532
