@@ -12,6 +12,7 @@ import { createApi } from "./api.ts";
 import type { Api, Ref } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { startProxy } from "./proxy.ts";
+import type { Proxy } from "./proxy.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 
@@ -23,6 +24,7 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   const changes: string[] = [];
   /** Paths of the lists that it read. */
   const lists: string[] = [];
+  const proxies: Proxy[] = [];
 
   before(async () => {
     cluster = await startCluster({ ...(binaries && { binaries }) });
@@ -54,6 +56,7 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   });
   after(async () => {
     over.abort();
+    await Promise.all(proxies.map(async (proxy) => proxy.stop()));
     await cluster.stop();
   });
 
@@ -95,20 +98,20 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   });
 
   test("it keeps what it has and hears what changed while the connection was cut", async () => {
-    changes.splice(0);
-    const proxy = await startProxy(cluster.server);
+    const heard: string[] = [];
+    const proxy = await aProxy();
     const cut = startCache<AnyObject>({
       rest: createRest(kubeConfigOf(proxy.server)),
       path: "/api/v1/namespaces/default/configmaps",
       trim: (object) => AnyObject.safeParse(object).data,
       onChange: (now, old) => {
-        changes.push(`${old?.metadata.name ?? "-"} → ${now?.metadata.name ?? "-"}`);
+        heard.push(`${old?.metadata.name ?? "-"} → ${now?.metadata.name ?? "-"}`);
       },
       onError: () => undefined,
       signal: over.signal,
     });
     await eventually("it is watching", () => assert.ok(cut.watching()));
-    changes.splice(0);
+    heard.splice(0);
     proxy.cut();
     await eventually("it is not watching", () => assert.equal(cut.watching(), false));
     await api.create(aConfigMap("meanwhile", "yes"));
@@ -117,13 +120,12 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
     proxy.mend();
     await eventually("it is watching again", () => assert.ok(cut.watching()));
     await eventually("it has heard of both", () =>
-      assert.deepEqual(changes.toSorted(), ["- → meanwhile", "later → -"]),
+      assert.deepEqual(heard.toSorted(), ["- → meanwhile", "later → -"]),
     );
-    await proxy.stop();
   });
 
   test("a list that is never answered is given up, and asked for again", async () => {
-    const proxy = await startProxy(cluster.server);
+    const proxy = await aProxy();
     proxy.swallow();
     const errors: unknown[] = [];
     const late = startCache<AnyObject>({
@@ -138,8 +140,13 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
     assert.equal(late.synced(), false);
     proxy.mend();
     await eventually("it is synced", () => assert.ok(late.synced() && late.watching()));
-    await proxy.stop();
   });
+
+  async function aProxy(): Promise<Proxy> {
+    const proxy = await startProxy(cluster.server);
+    proxies.push(proxy);
+    return proxy;
+  }
 
   function kubeConfigOf(server: string): KubeConfig {
     const kubeConfig = new KubeConfig();
