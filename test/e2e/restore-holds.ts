@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   DATA_DOWNLOAD_ANNOTATION,
   DATA_DOWNLOAD_LABEL,
@@ -58,7 +59,11 @@ function phaseIs(phase: string): string {
 /** From now on restores whose name says so are held. */
 export async function startHolding({ cluster }: Bed): Promise<void> {
   await cluster.kubectl(["apply", "-f", "-"], { stdin: asList(HOLDS.flatMap(policyOf)) });
+  // The API server reads them by a watch, and nothing says when it has.
+  await sleep(IN_FORCE_MS);
 }
+
+const IN_FORCE_MS = 5_000;
 
 /** Lets all of them go on. */
 export async function stopHolding({ cluster }: Bed): Promise<void> {

@@ -21,6 +21,8 @@ const POLICY = {
       "none.csi.snapshot-retainer.io": 1,
     },
   },
+  // As long as the API server has patience: a machine with other work takes its time to free one, and here two at once.
+  waitForRoom: "8s",
   velero: { namespaces: ["velero", "velero-too"] },
 };
 
