@@ -31,7 +31,7 @@ export interface ReportedSnapshot {
   readonly verified: boolean;
 }
 
-export interface ReportedVolume extends Omit<VolumePlan, "volume"> {
+export interface ReportedVolume extends Omit<VolumePlan, "volume" | "volumeKey"> {
   readonly volume: string;
   readonly snapshots: readonly ReportedSnapshot[];
 }
@@ -49,16 +49,16 @@ export interface Report {
 
 /** Makes a report of a plan. */
 export function reportOf({ plan, now, mode, policy, verified }: Planned): Report {
-  const byVolume = Map.groupBy(plan.snapshots, ({ volumeName }) => volumeName);
+  const byVolume = Map.groupBy(plan.snapshots, ({ volumeKey }) => volumeKey);
   return {
     now: formatTime(now),
     mode,
     policy,
     signaturesChecked: verified,
-    volumes: plan.volumes.map(({ volume, ...others }) => ({
+    volumes: plan.volumes.map(({ volume, volumeKey, ...others }) => ({
       ...others,
       volume: volume.namespace === undefined ? volume.name : `${volume.namespace}/${volume.name}`,
-      snapshots: (byVolume.get(others.volumeName) ?? []).map((verdict) => snapshotOf(verdict, now, verified)),
+      snapshots: (byVolume.get(volumeKey) ?? []).map((verdict) => snapshotOf(verdict, now, verified)),
     })),
     actions: plan.actions.map(({ kind, key, message }) => ({ kind, name: key, message })),
     notices: plan.notices.map(({ reason, message }) => ({ reason, message })),

@@ -121,15 +121,15 @@ function goingOf(
   decisions: ReadonlyMap<string, Decision>,
   places: readonly Place[],
 ): Going[] {
-  const names = new Set(places.map(({ volumeName }) => volumeName));
+  const keys = new Set(places.map(({ volumeKey }) => volumeKey));
   const volumes = new Set(places.map(({ stored }) => stored));
   return entries.flatMap((entry) => {
     const decision = decisions.get(entry.snapshot.key);
     if (decision === undefined || decision.kept) {
       return [];
     }
-    const { volumeName } = entry.snapshot.identity;
-    const makesRoom = names.has(volumeName) || volumes.has(entry.snapshot.stored);
+    const { volumeKey, stored } = entry.snapshot;
+    const makesRoom = keys.has(volumeKey) || volumes.has(stored);
     return [{ entry, decision, started: isStarted(entry), makesRoom }];
   });
 }
@@ -153,10 +153,10 @@ function actionsOf(
 /** The snapshots of volumes that have more than their limits: while nothing is freed, none of them may be added to. */
 function crowdedOf(entries: readonly Entry[]): ReadonlySet<string> {
   const taking = entries.filter(occupies);
-  const byName = Map.groupBy(taking, ({ snapshot }) => snapshot.identity.volumeName);
+  const byKey = Map.groupBy(taking, ({ snapshot }) => snapshot.volumeKey);
   const byVolume = Map.groupBy(taking, ({ snapshot }) => snapshot.stored);
   const crowded = taking.filter(({ snapshot, limits }) => {
-    const named = byName.get(snapshot.identity.volumeName)?.length ?? 0;
+    const named = byKey.get(snapshot.volumeKey)?.length ?? 0;
     const stored = byVolume.get(snapshot.stored)?.length ?? 0;
     return named > limits.number.number || stored > (limits.ceiling?.number ?? Infinity);
   });
@@ -176,7 +176,7 @@ function* timesOf({
     if (backup.kind === "missing") yield backup.recheckAt;
   }
   for (const { reservation, state } of claimed) {
-    if (state === "open") yield reservation.seenAtMs + RESERVATION_MS;
+    if (state === "open" || state === "unproven") yield reservation.seenAtMs + RESERVATION_MS;
   }
   yield* allotment.recheckAt;
   yield* recheckAt;

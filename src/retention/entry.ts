@@ -24,7 +24,8 @@ export type Decision =
 
 /** A snapshot about to be taken, for which a place is kept. */
 export interface Place {
-  readonly volumeName: string;
+  /** Identifies it: see `volumeKeyOf`. */
+  readonly volumeKey: string;
   /** The volume as the storage knows it: see `StorageSnapshot`. */
   readonly stored: string;
   readonly limits: Limits;

@@ -204,7 +204,8 @@ function byBackupLabel(
   return { volumeName, volume, backup, evidence: "backup_label", document: undefined, upload: undefined };
 }
 
-function isTakingSnapshots(backup: ReturnType<Relations["backup"]>): boolean {
+/** Whether a Backup is at the stage in which Velero takes snapshots to be moved. */
+export function isTakingSnapshots(backup: ReturnType<Relations["backup"]>): boolean {
   return backup?.status?.phase === "InProgress" && backup.spec?.snapshotMoveData === true;
 }
 

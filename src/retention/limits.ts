@@ -29,7 +29,7 @@ interface Contest {
 }
 
 /**
- * Judges all retained snapshots: age and buckets first, then the number by volume name, then the ceiling by volume on
+ * Judges all retained snapshots: age and buckets first, then the number by volume, then the ceiling by volume on
  * the storage. Each is kept while fewer than its limit are kept before it: what cannot go counts first, then newest first.
  * `newestFirst` holds all snapshots, `places` those about to be taken.
  */
@@ -42,8 +42,8 @@ export function applyLimits(
   const decisions = new Map<string, Decision>();
   const recheckAt: number[] = [];
   const good = new Map<string, Entry>();
-  const placesByName = Map.groupBy(places, ({ volumeName }) => volumeName);
-  for (const [volumeName, entries] of Map.groupBy(newestFirst, nameOf)) {
+  const placesByKey = Map.groupBy(places, ({ volumeKey }) => volumeKey);
+  for (const [volumeKey, entries] of Map.groupBy(newestFirst, keyOf)) {
     const retained = entries.filter(({ course }) => course.kind === "retained");
     const lastGood = policy.keepAtLeastOne ? retained.find(isReady) : undefined;
     if (lastGood !== undefined) {
@@ -52,7 +52,7 @@ export function applyLimits(
     recheckAt.push(...protectAndAge({ retained, lastGood, decisions }, policy, now));
     contest({
       entries,
-      places: placesByName.get(volumeName) ?? [],
+      places: placesByKey.get(volumeKey) ?? [],
       contenders: retained.filter((entry) => mayGo(entry, decisions)),
       lastGood,
       decisions,
@@ -65,8 +65,8 @@ export function applyLimits(
   return { decisions, recheckAt };
 }
 
-function nameOf({ snapshot }: Entry): string {
-  return snapshot.identity.volumeName;
+function keyOf({ snapshot }: Entry): string {
+  return snapshot.volumeKey;
 }
 
 /** Decides those that no limit touches, and those that age takes; returns when to look again. */

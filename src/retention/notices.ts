@@ -26,21 +26,22 @@ export interface Noticed {
 
 /** What somebody should hear of. */
 export function noticesOf(noticed: Noticed): PlanNotice[] {
-  const byVolume = Map.groupBy(noticed.entries, ({ snapshot }) => snapshot.identity.volumeName);
+  const byVolume = Map.groupBy(noticed.entries, ({ snapshot }) => snapshot.volumeKey);
   return [
-    ...[...byVolume].flatMap(([volumeName, entries]) => volumeNotices(volumeName, entries)),
+    ...[...byVolume.values()].flatMap(volumeNotices),
     ...noticed.entries.flatMap((entry) => snapshotNotices(entry, noticed.now)),
     ...notBelieved(noticed),
   ].toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 /** `entries`: newest first. */
-function volumeNotices(volumeName: string, entries: readonly Entry[]): PlanNotice[] {
+function volumeNotices(entries: readonly Entry[]): PlanNotice[] {
   const newest = entries[0];
   if (newest === undefined) {
     return [];
   }
   const { number } = newest.limits;
+  const { volumeName } = newest.snapshot.identity;
   const pinned = entries.filter(({ snapshot }) => isPinned(snapshot)).length;
   const notices: PlanNotice[] = [];
   if (number.number > 0 && pinned >= number.number) {

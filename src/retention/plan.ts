@@ -25,6 +25,8 @@ export interface Plan {
 export interface VolumePlan {
   /** As in the label velero.io/snapshot-volume-name. */
   readonly volumeName: string;
+  /** Identifies the volume: see `volumeKeyOf`. */
+  readonly volumeKey: string;
   readonly volume: VolumeRef;
   /** The most that any of its snapshots allows: Backups of different schedules may have different numbers. */
   readonly number: number;
@@ -52,6 +54,8 @@ export interface Verdict {
   /** Name of its VolumeSnapshotContent, or of the VolumeSnapshot while there is none. */
   readonly name: string;
   readonly volumeName: string;
+  /** Identifies the volume: see `volumeKeyOf`. */
+  readonly volumeKey: string;
   readonly volume: VolumeRef;
   readonly backup: NamespacedName | undefined;
   readonly driver: string | undefined;
@@ -207,7 +211,7 @@ export interface Recreate extends Decided {
 export type Action = Protect | Label | Record | Mark | LetGo | Release | Free | Recreate;
 
 /**
- * `granted` and `none` are to be written onto the Lease; `wait`: something is being freed, look again; `consumed`: the
+ * `granted` and `none` are to be written onto the Lease; `wait`: something is being freed, or the Backup is not seen to run yet, look again; `consumed`: the
  * snapshot has come and the Lease can go; `lapsed`: it never came.
  */
 export interface RoomAnswer {

@@ -23,7 +23,7 @@ export interface Recall {
   /** Keeps those that are steady, for as long as their contents exist. */
   keepEntries(entries: readonly Entry[], setting: RecallSetting): void;
   /** What was said of a volume, where its snapshots are the very same. */
-  volumeOf(volumeName: string, entries: readonly Entry[]): SettledVolume | undefined;
+  volumeOf(volumeKey: string, entries: readonly Entry[]): SettledVolume | undefined;
   /** Keeps these volumes, and forgets all others. */
   keepVolumes(volumes: readonly SettledVolume[]): void;
   /** Whether an entry is kept: judged by nothing but what is compared. */
@@ -67,12 +67,12 @@ export function createRecall(): Recall {
         }
       }
     },
-    volumeOf(volumeName, entries) {
-      const known = settled.get(volumeName);
+    volumeOf(volumeKey, entries) {
+      const known = settled.get(volumeKey);
       return known !== undefined && areSame(known.entries, entries) ? known : undefined;
     },
     keepVolumes(volumes) {
-      settled = new Map(volumes.map((volume) => [volume.plan.volumeName, volume]));
+      settled = new Map(volumes.map((volume) => [volume.plan.volumeKey, volume]));
     },
     isSteady(entry) {
       const { content } = entry.snapshot;

@@ -1,11 +1,13 @@
 import type { HeldReason } from "./reasons.ts";
 import { KEPT_REASONS, HELD_REASONS } from "./reasons.ts";
+import { isTakingSnapshots } from "./identify.ts";
 import { storedVolumeOf } from "./snapshot-facts.ts";
 import { storedKeyOf } from "./storage-snapshot.ts";
 import type { Decision, Entry, Place } from "./entry.ts";
 import type { LimitsOf } from "./facts.ts";
 import type { RoomAnswer } from "./plan.ts";
 import type { Relations } from "./relations.ts";
+import { volumeKeyOf } from "./volume-key.ts";
 import { RESERVATION_MS } from "./world.ts";
 import type { Reservation } from "./world.ts";
 
@@ -15,10 +17,11 @@ const SLACK_MS = 2000;
 /** The clocks of the webhook and of the storage may differ by this much: more than any that still verify certificates in time. */
 const SKEW_MS = 5 * 60_000;
 
-/** A reservation, and the place that it holds while it is neither used nor lapsed. */
+/** A reservation, and the place that it holds while it is open. */
 export interface Claimed {
   readonly reservation: Reservation;
-  readonly state: "open" | "consumed" | "lapsed";
+  /** `unproven`: its Backup takes no snapshots, as far as is seen. It holds no place. */
+  readonly state: "open" | "unproven" | "consumed" | "lapsed";
   readonly place: Place;
 }
 
@@ -38,18 +41,27 @@ export function claimPlaces(
 ): Claimed[] {
   return relations.world.reservations.map((reservation) => ({
     reservation,
-    state: stateOf(reservation, entries, now),
+    state: stateOf(reservation, entries, relations, now),
     place: placeOf(reservation, relations, limitsOf),
   }));
 }
 
-function stateOf(reservation: Reservation, entries: readonly Entry[], now: number): Claimed["state"] {
+function stateOf(
+  reservation: Reservation,
+  entries: readonly Entry[],
+  relations: Relations,
+  now: number,
+): Claimed["state"] {
   if (entries.some((entry) => isFor(entry, reservation))) {
     return "consumed";
   }
-  const { seenAtMs, askedAtMs } = reservation;
+  const { backup, seenAtMs, askedAtMs } = reservation;
   // Nobody answered while no controller ran: whoever asked has gone on long ago.
-  return now >= seenAtMs + RESERVATION_MS || now >= askedAtMs + RESERVATION_MS + SKEW_MS ? "lapsed" : "open";
+  if (now >= seenAtMs + RESERVATION_MS || now >= askedAtMs + RESERVATION_MS + SKEW_MS) {
+    return "lapsed";
+  }
+  // Whoever reaches the webhook's port can ask in Velero's name: nothing is freed for a Backup that nobody started.
+  return backup === undefined || isTakingSnapshots(relations.backup(backup)) ? "open" : "unproven";
 }
 
 /**
@@ -58,10 +70,10 @@ function stateOf(reservation: Reservation, entries: readonly Entry[], now: numbe
  */
 function isFor(
   { snapshot, course }: Entry,
-  { volumeName, backup, seenAtMs, askedAtMs }: Reservation,
+  { volume, volumeName, backup, seenAtMs, askedAtMs }: Reservation,
 ): boolean {
   const { identity, bornAt = 0 } = snapshot;
-  if (identity.volumeName !== volumeName) {
+  if (snapshot.volumeKey !== volumeKeyOf({ volumeName, volume })) {
     return false;
   }
   const isInFlight = course.kind === "in_flight";
@@ -76,7 +88,8 @@ function placeOf(reservation: Reservation, relations: Relations, limitsOf: Limit
   const { volume, volumeName, backup } = reservation;
   const stored = storedVolumeOf(relations.claim(volume.namespace, volume.name), relations);
   const limits = limitsOf({ volume, volumeName, backup, upload: undefined }, stored?.driver);
-  return { volumeName, limits, stored: storedKeyOf(stored?.driver, stored?.volumeHandle, volumeName) };
+  const volumeKey = volumeKeyOf({ volumeName, volume });
+  return { volumeKey, limits, stored: storedKeyOf(stored?.driver, stored?.volumeHandle, volumeKey) };
 }
 
 /**
@@ -87,33 +100,37 @@ export function answerRoom(claimed: readonly Claimed[], facts: RoomFacts): RoomA
   if (claimed.length === 0) {
     return [];
   }
-  const byName = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.identity.volumeName);
+  const byKey = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.volumeKey);
   const byVolume = Map.groupBy(facts.entries, ({ snapshot }) => snapshot.stored);
   const queue = claimed.filter(({ state }) => state === "open").toSorted(whoAskedFirst);
   return claimed.map((claim) => {
     const { reservation, state, place } = claim;
     if (state !== "open") {
-      const reason = state === "consumed" ? "the snapshot has come" : "the snapshot never came";
-      return { reservation, answer: state, reason };
+      const answer = state === "unproven" ? "wait" : state;
+      return { reservation, answer, reason: WHY_NOT_OPEN[state] };
     }
     const before = queue.slice(0, queue.indexOf(claim)).map((earlier) => earlier.place);
     const halves = [
-      ...halfOfNumber(place, byName.get(place.volumeName) ?? [], before),
+      ...halfOfNumber(place, byKey.get(place.volumeKey) ?? [], before),
       ...halfOfCeiling(place, byVolume.get(place.stored) ?? [], before),
     ];
     return { reservation, ...worst(halves.map((half) => answerHalf(half, facts))) };
   });
 }
 
+const WHY_NOT_OPEN = {
+  unproven: "its Backup takes no snapshots now",
+  consumed: "the snapshot has come",
+  lapsed: "the snapshot never came",
+} as const;
+
 function whoAskedFirst({ reservation: a }: Claimed, { reservation: b }: Claimed): number {
   return a.seenAtMs - b.seenAtMs || a.askedAtMs - b.askedAtMs || (a.holder < b.holder ? -1 : 1);
 }
 
-function halfOfNumber({ volumeName, limits }: Place, entries: readonly Entry[], before: Place[]): Half[] {
+function halfOfNumber({ volumeKey, limits }: Place, entries: readonly Entry[], before: Place[]): Half[] {
   const { number, reason } = limits.number;
-  const promised = before.filter(
-    (other) => other.volumeName === volumeName && other.limits.number.number > 0,
-  );
+  const promised = before.filter((other) => other.volumeKey === volumeKey && other.limits.number.number > 0);
   return number > 0
     ? [{ entries: entries.filter(countsInNumber), promised: promised.length, most: number, reason }]
     : [];

@@ -17,9 +17,9 @@ export function divide(
   places: readonly Place[],
   recall: Pick<Recall, "volumeOf">,
 ): { readonly settled: readonly SettledVolume[]; readonly open: readonly Entry[] } {
-  const volumes = [...Map.groupBy(entries, nameOf)];
-  const known = volumes.map(([name, ofVolume]) => recall.volumeOf(name, ofVolume));
-  const wanted = new Set(places.map(({ volumeName }) => volumeName));
+  const volumes = [...Map.groupBy(entries, keyOf)];
+  const known = volumes.map(([key, ofVolume]) => recall.volumeOf(key, ofVolume));
+  const wanted = new Set(places.map(({ volumeKey }) => volumeKey));
   // A volume on the storage may be known by two names: where one of them has to be judged, both are.
   const shared = new Set(places.map(({ stored }) => stored));
   for (const [index, [, ofVolume]] of volumes.entries()) {
@@ -27,13 +27,13 @@ export function divide(
   }
   const settled = known
     .filter((volume) => volume !== undefined)
-    .filter(({ plan, stored }) => !wanted.has(plan.volumeName) && !shared.has(stored));
-  const names = new Set(settled.map(({ plan }) => plan.volumeName));
-  return { settled, open: entries.filter((entry) => !names.has(nameOf(entry))) };
+    .filter(({ plan, stored }) => !wanted.has(plan.volumeKey) && !shared.has(stored));
+  const keys = new Set(settled.map(({ plan }) => plan.volumeKey));
+  return { settled, open: entries.filter((entry) => !keys.has(keyOf(entry))) };
 }
 
-function nameOf({ snapshot }: Entry): string {
-  return snapshot.identity.volumeName;
+function keyOf({ snapshot }: Entry): string {
+  return snapshot.volumeKey;
 }
 
 /** What decides whether a volume is settled. */

@@ -10,6 +10,7 @@ import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./object
 import { movedSnapshotOf, recordOf, releasedAs } from "./record.ts";
 import { handleOf } from "./relations.ts";
 import type { Relations } from "./relations.ts";
+import { volumeKeyOf } from "./volume-key.ts";
 import { driverOf, timesOf, volumeHandleOf } from "./snapshot-facts.ts";
 
 /** One snapshot on the storage, with all objects that stand for it. */
@@ -31,6 +32,8 @@ export interface StorageSnapshot {
   /** The content as it was, where it disappeared although it was retained. */
   readonly vanished: VolumeSnapshotContent | undefined;
   readonly groupMember: boolean;
+  /** Identifies the volume that it was taken of: see `volumeKeyOf`. */
+  readonly volumeKey: string;
   /** Identifies the volume as the storage knows it; by its name where that is not known. */
   readonly stored: string;
   /** Labelled as retained, and its DataUpload, if it is still there, agrees. */
@@ -238,6 +241,7 @@ function complete(draft: Draft, relations: Relations): StorageSnapshot {
   const { content, original } = contentsWithLeftOver(draft, relations);
   const driver = driverOf(draft, relations);
   const volumeHandle = volumeHandleOf(draft, relations);
+  const volumeKey = volumeKeyOf(identity);
   return {
     key,
     identity,
@@ -245,7 +249,8 @@ function complete(draft: Draft, relations: Relations): StorageSnapshot {
     driver,
     handle: draft.handle,
     volumeHandle,
-    stored: storedKeyOf(driver, volumeHandle, identity.volumeName),
+    volumeKey,
+    stored: storedKeyOf(driver, volumeHandle, volumeKey),
     content,
     original,
     originalSnapshot,
@@ -260,10 +265,10 @@ function complete(draft: Draft, relations: Relations): StorageSnapshot {
 export function storedKeyOf(
   driver: string | undefined,
   volumeHandle: string | undefined,
-  volumeName: string,
+  volumeKey: string,
 ): string {
   return volumeHandle === undefined
-    ? `name\n${driver ?? ""}\n${volumeName}`
+    ? `name\n${driver ?? ""}\n${volumeKey}`
     : `${driver ?? ""}\n${volumeHandle}`;
 }
 
@@ -274,12 +279,12 @@ function agrees(upload: DataUpload | undefined): boolean {
 /** Of the snapshots that only Velero's label claims, one for each volume and Backup: a tenant can write that label too. */
 function believedOnce(snapshots: readonly StorageSnapshot[]): StorageSnapshot[] {
   const seen = new Set<string>();
-  return snapshots.filter(({ identity }) => {
+  return snapshots.filter(({ identity, volumeKey }) => {
     if (identity.evidence !== "backup_label") {
       return true;
     }
-    const { backup, volumeName } = identity;
-    const key = `${backup?.namespace ?? ""}/${backup?.name ?? ""}\n${volumeName}`;
+    const { backup } = identity;
+    const key = `${backup?.namespace ?? ""}/${backup?.name ?? ""}\n${volumeKey}`;
     const first = !seen.has(key);
     seen.add(key);
     return first;

@@ -18,7 +18,7 @@ export function volumesOf(
   decisions: ReadonlyMap<string, Decision>,
   held: ReadonlyMap<string, HeldReason>,
 ): (SpokenVolume & { readonly entries: readonly Entry[] })[] {
-  const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.identity.volumeName);
+  const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.volumeKey);
   const known = new Map<string, string>();
   // Most of ten thousand messages are the same few.
   function shared(text: string): string {
@@ -52,6 +52,7 @@ function verdictOf(entry: Entry, decision: Decision, { held, shared }: Wording):
   return {
     name,
     volumeName: identity.volumeName,
+    volumeKey: snapshot.volumeKey,
     volume: identity.volume,
     backup: identity.backup,
     driver,
@@ -80,6 +81,7 @@ function volumePlanOf(entries: readonly Entry[], verdicts: readonly Verdict[]): 
   const ceiling = entries.find(({ limits }) => limits.ceiling !== undefined)?.limits.ceiling;
   return {
     volumeName: newest.snapshot.identity.volumeName,
+    volumeKey: newest.snapshot.volumeKey,
     volume: newest.snapshot.identity.volume,
     number: number.number,
     numberReason: number.number === UNBOUNDED ? number.reason : `${number.number}: ${number.reason}`,

@@ -26,7 +26,7 @@ describe("a volume's name in labels", () => {
     );
   });
 
-  test("can be made that of another claim in the same namespace, which docs/security.md says", () => {
+  test("can be made that of another claim in the same namespace: snapshots are not counted by it", () => {
     const long = "data-of-the-database-with-a-name-that-its-operator-generated-from-three-others-0";
     const made = nameOf("shop", long).slice("shop.".length);
     assert.notEqual(made, long);

@@ -1,3 +1,4 @@
+import { toLabelValue } from "../../src/kube/label-value.ts";
 import type * as z from "zod";
 import type { Inherited } from "../../src/admission/inherited.ts";
 import { millisecondsOf } from "../../src/policy/duration.ts";
@@ -128,7 +129,7 @@ export function documentOf({ name, pvc = "data", namespace = "app", ...options }
     version: 1,
     kind: "VolumeSnapshotContent",
     alias: `alias-${name}`,
-    volumeName: `${namespace}.${pvc}`,
+    volumeName: toLabelValue(`${namespace}.${pvc}`),
     volume: { namespace, name: pvc },
     backup: { namespace: "velero", name: `b-${name}` },
     snapshot: { driver, handle, ...(stored === undefined ? {} : { volumeHandle: stored }) },
@@ -319,9 +320,16 @@ export function cloneSnapshot(name: string): Partial<World> {
   return { snapshots: [parsed(VolumeSnapshot, object)] };
 }
 
-/** A request for room for the volume of all snapshots. */
-export function reservation(seen: string, overrides: Partial<Reservation> = {}): Partial<World> {
+/** A request for room for the volume of all snapshots, of a Backup that runs; `backup`: its phase, null where there is none. */
+export function reservation(
+  seen: string,
+  overrides: Partial<Reservation> = {},
+  { backup = "InProgress" }: { readonly backup?: string | null } = {},
+): Partial<World> {
+  const { name = "b-new", namespace = "velero" } = overrides.backup ?? {};
+  const running = { name: name.slice(2), age: "0s", backup, backupObject: { metadata: { namespace } } };
   return {
+    backups: backup === null ? [] : [backupOf({ ...running, backup })],
     reservations: [
       {
         volume: { namespace: "app", name: "data" },

@@ -40,6 +40,7 @@ function aVerdict(overrides: Partial<Verdict>): Verdict {
   return {
     name: "b1-x",
     volumeName: "shop.data",
+    volumeKey: "shop/data",
     volume: { namespace: "shop", name: "data" },
     backup: { namespace: "velero", name: "b1" },
     driver: "array",
@@ -168,6 +169,7 @@ test("a plan is counted by driver, by what waits for the budget, and by volumes 
   const { report, metric } = aReport();
   const volume: VolumePlan = {
     volumeName: "shop.data",
+    volumeKey: "shop/data",
     volume: { namespace: "shop", name: "data" },
     number: 3,
     numberReason: "",

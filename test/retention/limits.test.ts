@@ -1,5 +1,10 @@
 import { ago, claimed, msAgo, reservation, retained, taken, taking } from "../builders/world.ts";
+import { toLabelValue } from "../../src/kube/label-value.ts";
 import { testPlans } from "../builders/plan-cases.ts";
+
+/** A claim whose label is shortened, and one in its namespace that is called what comes out. */
+const LONG = "data-of-the-database-with-a-name-that-its-operator-generated-from-three-others-0";
+const SHORTENED = toLabelValue(`app.${LONG}`).slice("app.".length);
 
 const within = "kept within_number";
 const over = "going over_number";
@@ -33,6 +38,30 @@ testPlans("the number", {
     world: [retained("s1", "3d"), claimed()],
     policy: { snapshotsToRetain: -1 },
     want: { s1: "going number_is_zero" },
+  },
+  "counts a claim for itself that is called what another's long name is shortened to": {
+    world: [
+      ...three,
+      retained("l1", "4d", { pvc: LONG, volumeHandle: "vol-2" }),
+      retained("l2", "3d", { pvc: SHORTENED, volumeHandle: "vol-3" }),
+      retained("l3", "2d", { pvc: SHORTENED, volumeHandle: "vol-3" }),
+      retained("l4", "1d", { pvc: SHORTENED, volumeHandle: "vol-3" }),
+    ],
+    want: { s1: within, s2: within, s3: within, l1: within, l2: within, l3: within, l4: within },
+    actions: [],
+  },
+  "makes room for such a claim among its own snapshots alone": {
+    world: [
+      retained("l1", "4d", { pvc: LONG, volumeHandle: undefined }),
+      retained("l2", "3d", { pvc: SHORTENED, volumeHandle: undefined }),
+      reservation("1s", {
+        volume: { namespace: "app", name: SHORTENED },
+        volumeName: toLabelValue(`app.${LONG}`),
+      }),
+    ],
+    policy: { snapshotsToRetain: 1 },
+    want: { l1: within, l2: "going making_room" },
+    actions: ["free l2"],
   },
   "counts each volume for itself": {
     world: [...three, retained("l1", "4d", { pvc: "logs" }), claimed()],

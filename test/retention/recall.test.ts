@@ -110,6 +110,8 @@ describe("a plan that recalls the one before", () => {
     const [first, ...others] = steady.contents;
     const touched = first && { ...first, metadata: { ...first.metadata, resourceVersion: "99" } };
     assert.deepEqual(recalled({ contents: [...(touched ? [touched] : []), ...others] }), ["l1"]);
-    assert.deepEqual(recalled({ freedAt: [msAgo("1s")], ...reservation("1s") }), ["l1"]);
+    const { backups = [], reservations = [] } = reservation("1s");
+    const asking = { backups: [...steady.backups, ...backups], reservations };
+    assert.deepEqual(recalled({ freedAt: [msAgo("1s")], ...asking }), ["l1"]);
   });
 });

@@ -116,6 +116,18 @@ const cases: Record<string, Case> = {
     want: "granted",
     reason: /^0 of 3/,
   },
+  "waits, and lets nothing go, for a Backup that nobody started": {
+    world: [...two, reservation("1s", {}, { backup: null }), claimed()],
+    policy: { snapshotsToRetain: 2 },
+    want: "wait",
+    reason: /its Backup takes no snapshots now/,
+  },
+  "waits, and lets nothing go, for a Backup that is over": {
+    world: [...two, reservation("1s", {}, { backup: "Completed" }), claimed()],
+    policy: { snapshotsToRetain: 2 },
+    want: "wait",
+    reason: /its Backup takes no snapshots now/,
+  },
   "is used up when the snapshot has come": {
     world: [...two, taking("new", "0s"), ...asked],
     want: "consumed",
@@ -224,9 +236,23 @@ describe("room", () => {
     assert.equal(lapsed?.answer, "lapsed");
   });
 
-  test("that lapsed lets nothing go", () => {
-    const world = aWorld(...two, reservation("61s"), claimed());
-    assert.deepEqual(planOf(world, { snapshotsToRetain: 2 }).actions, []);
+  const idle: Record<string, Partial<World>> = {
+    "that lapsed": reservation("61s"),
+    "of a Backup that nobody started": reservation("1s", {}, { backup: null }),
+    "of a Backup that is over": reservation("1s", {}, { backup: "Completed" }),
+  };
+  for (const [name, asking] of Object.entries(idle)) {
+    test(`${name} lets nothing go`, () => {
+      const world = aWorld(...two, asking, claimed());
+      assert.deepEqual(planOf(world, { snapshotsToRetain: 2 }).actions, []);
+    });
+  }
+
+  test("of a Backup that is not seen to run yet keeps no place from another's", () => {
+    const asking = reservation("2s", { holder: "holder-2" }, { backup: null });
+    const backup = { namespace: "velero", name: "b-running" };
+    const world = [retained("s1", "2d"), asking, reservation("1s", { backup }), claimed()];
+    assert.deepEqual(answersOf(world, 2), ["granted", "wait"]);
   });
 
   test("is made in its own volume alone, and first", () => {
