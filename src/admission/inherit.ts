@@ -83,8 +83,24 @@ const WITHOUT_ANNOTATIONS = without(RESERVED_ANNOTATIONS);
  * keys are removed: Velero copies a tenant's labels from the PVC onto its snapshot, and annotations onto clones.
  */
 export function editsOf(inherited: Inherited, signer: Signer): Edits {
-  const onContent = inherited.kind === "VolumeSnapshotContent";
   const labels: Record<string, string | undefined> = { ...WITHOUT_LABELS };
+  addLabels(labels, inherited);
+  return {
+    labels,
+    annotations: { ...WITHOUT_ANNOTATIONS, [INHERITED_ANNOTATION]: writeInherited(inherited, signer) },
+  };
+}
+
+/** The labels that an inheritance gives. */
+export function labelsOf(inherited: Inherited): StringMap {
+  const labels: Record<string, string> = {};
+  addLabels(labels, inherited);
+  return labels;
+}
+
+/** Into one object: this is done for every request. */
+function addLabels(labels: Record<string, string | undefined>, inherited: Inherited): void {
+  const onContent = inherited.kind === "VolumeSnapshotContent";
   Object.assign(labels, identityLabels(inherited), onContent ? backupLabel(inherited) : undefined);
   for (const [key, value] of Object.entries(inherited.labels)) {
     // Velero 1.16 and 1.17 delete contents by velero.io/backup-name; ours stands in for it.
@@ -93,10 +109,6 @@ export function editsOf(inherited: Inherited, signer: Signer): Edits {
       labels[key] = value;
     }
   }
-  return {
-    labels,
-    annotations: { ...WITHOUT_ANNOTATIONS, [INHERITED_ANNOTATION]: writeInherited(inherited, signer) },
-  };
 }
 
 function without(keys: readonly string[]): Readonly<Record<string, undefined>> {

@@ -2,11 +2,13 @@ import {
   EXCLUDE_FROM_BACKUP_LABEL,
   GROUP_HANDLE_ANNOTATION,
   HOLD_FINALIZER,
+  LIMIT_REASON_ANNOTATION,
   RETAIN_ANNOTATION,
   VOLUME_LIMIT_ANNOTATION,
 } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { DataDownload, DataUpload, VolumeSnapshotContent } from "../kube/objects.ts";
+import type { Limit } from "../policy/limit.ts";
 import type { Code } from "./outcome.ts";
 import type { Edits } from "./patch.ts";
 import type { Surroundings } from "./rule.ts";
@@ -77,4 +79,13 @@ function refused(reason: string): RetainDecision {
  */
 export function hasOtherMover({ spec }: Pick<DataUpload | DataDownload, "spec">): boolean {
   return spec.datamover !== undefined && spec.datamover !== "" && spec.datamover !== "velero";
+}
+
+/** What says on a DataUpload whether its snapshot is to be retained, and why. */
+export function decisionAnnotations(limit: Limit): Record<string, string> {
+  return {
+    [RETAIN_ANNOTATION]: String(limit.number > 0),
+    [VOLUME_LIMIT_ANNOTATION]: String(limit.number),
+    [LIMIT_REASON_ANNOTATION]: limit.reason,
+  };
 }

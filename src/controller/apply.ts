@@ -3,11 +3,11 @@ import type { Signer } from "../admission/signer.ts";
 import { CONTENT_FINALIZER, HOLD_FINALIZER, INHERITED_ANNOTATION, RETAINED_LABEL } from "../kube/keys.ts";
 import { isOvertaken } from "../kube/rest.ts";
 import type { Outcome } from "../kube/work-queue-state.ts";
-import type { Action, Label, LetGo, ObjectRef, Protect, Recreate } from "../retention/plan.ts";
+import type { Action, Label, LetGo, Mend, ObjectRef, Protect, Recreate } from "../retention/plan.ts";
 import { applyFree, release } from "./apply-free.ts";
 import type { FreeOptions } from "./apply-free.ts";
 import type { Recorder } from "./apply-record.ts";
-import { contentPath, metadataOf } from "./writes.ts";
+import { backupPath, contentPath, dataUploadPath, metadataOf, snapshotPath } from "./writes.ts";
 import type { Change, Writes } from "./writes.ts";
 
 /** What applying needs. */
@@ -59,6 +59,9 @@ async function applyAction(action: Action, options: ApplyOptions): Promise<Outco
     case "label":
       await patchContent(action.content, { metadata: labelsOf(action, signer) }, writes);
       return DONE;
+    case "mend":
+      await mend(action, writes, signer);
+      return DONE;
     case "mark":
       await patchContent(action.content, { metadata: { labels: action.labels } }, writes);
       return DONE;
@@ -89,7 +92,26 @@ async function patchContent(content: ObjectRef, change: Change, writes: Writes):
   await writes.patch(contentPath(content.name), content, change);
 }
 
-function labelsOf({ labels, document }: Label, signer: Signer): NonNullable<Change["metadata"]> {
+/** By whatever version: nobody else writes these keys. */
+async function mend(action: Mend, writes: Writes, signer: Signer): Promise<void> {
+  const { objectKind, object, annotations } = action;
+  const path = MENDED_PATHS[objectKind](object);
+  const signed = labelsOf(action, signer);
+  const metadata = { ...signed, annotations: { ...annotations, ...signed.annotations } };
+  await writes.patch(path, { ...object, resourceVersion: undefined }, { metadata });
+}
+
+const MENDED_PATHS: Readonly<Record<Mend["objectKind"], (object: ObjectRef) => string>> = {
+  Backup: backupPath,
+  DataUpload: dataUploadPath,
+  VolumeSnapshot: snapshotPath,
+  VolumeSnapshotContent: ({ name }) => contentPath(name),
+};
+
+function labelsOf(
+  { labels, document }: Pick<Label, "labels" | "document">,
+  signer: Signer,
+): NonNullable<Change["metadata"]> {
   return document === undefined
     ? { labels }
     : { labels, annotations: { [INHERITED_ANNOTATION]: writeInherited(document, signer) } };

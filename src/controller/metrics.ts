@@ -7,6 +7,7 @@ export interface ControllerMetrics {
   readonly retained: Gauge<"driver">;
   readonly frees: Counter<"reason">;
   readonly actions: Counter<"action">;
+  readonly mended: Counter<"kind">;
   readonly actionFailures: Counter<"action">;
   readonly roomRequests: Counter<"answer">;
   readonly roomSeconds: Histogram;
@@ -76,7 +77,9 @@ function createGauge(given: {
 
 type Registers = Registry[];
 
-function workMetrics(registers: Registers): Pick<ControllerMetrics, "frees" | "actions" | "actionFailures"> {
+function workMetrics(
+  registers: Registers,
+): Pick<ControllerMetrics, "frees" | "actions" | "mended" | "actionFailures"> {
   return {
     frees: new Counter({
       name: "snapshot_retainer_frees_total",
@@ -86,8 +89,14 @@ function workMetrics(registers: Registers): Pick<ControllerMetrics, "frees" | "a
     }),
     actions: new Counter({
       name: "snapshot_retainer_actions_total",
-      help: "Actions of the plan that were done, by kind (protect, label, record, mark, letGo, release, free, recreate).",
+      help: "Actions of the plan that were done, by kind (protect, label, mend, record, mark, letGo, release, free, recreate).",
       labelNames: ["action"],
+      registers,
+    }),
+    mended: new Counter({
+      name: "snapshot_retainer_mended_total",
+      help: "Objects that lacked what the webhook writes at their creation and were given it, by kind (Backup, DataUpload, VolumeSnapshot, VolumeSnapshotContent).",
+      labelNames: ["kind"],
       registers,
     }),
     actionFailures: new Counter({

@@ -39,6 +39,8 @@ export function createReport(options: ReportOptions): Report {
     },
     applied(action) {
       metrics.actions.inc({ action: action.kind });
+      const mended = mendedKind(action);
+      if (mended !== undefined) metrics.mended.inc({ kind: mended });
       log.info({ action: action.kind, content: action.key, reason: action.message }, "action done");
       const reason = EVENT_REASONS[action.kind];
       if (reason !== undefined) tell(action, "Normal", reason, `${action.key}: ${action.message}`);
@@ -52,6 +54,12 @@ export function createReport(options: ReportOptions): Report {
       }
     },
   };
+}
+
+/** The kind of the object that an action gave what the webhook did not. */
+function mendedKind(action: Action): string | undefined {
+  if (action.kind === "mend") return action.objectKind;
+  return action.kind === "label" ? CONTENT.kind : undefined;
 }
 
 /** The Events of what was done; the other actions are steps on the way that nobody needs to hear of. */

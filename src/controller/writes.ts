@@ -78,6 +78,11 @@ export function dataDownloadPath(ref: { readonly namespace: string; readonly nam
   return `${group}/namespaces/${encodeURIComponent(ref.namespace)}/datadownloads/${encodeURIComponent(ref.name)}`;
 }
 
+/** Path of a Backup. */
+export function backupPath({ namespace = "", name }: ObjectRef): string {
+  return `/apis/velero.io/v1/namespaces/${encodeURIComponent(namespace)}/backups/${encodeURIComponent(name)}`;
+}
+
 /** Path of a DataUpload. */
 export function dataUploadPath({ namespace = "", name }: ObjectRef): string {
   const group = "/apis/velero.io/v2alpha1";

@@ -10,6 +10,7 @@ import { createLimits } from "./facts.ts";
 import { freeOf } from "./free.ts";
 import { applyLimits } from "./limits.ts";
 import { isDeleting } from "./lifecycle.ts";
+import { mendBackups, mendSnapshot } from "./mend.ts";
 import { noticesOf } from "./notices.ts";
 import type { Action, Plan, RoomAnswer } from "./plan.ts";
 import { restoredOf, sourcesOf } from "./protections.ts";
@@ -144,10 +145,11 @@ function actionsOf(
     const mayProtect = !crowded.has(entry.snapshot.key);
     return decision === undefined ? [] : keepingActions({ entry, decision, relations, mayProtect });
   });
+  const mending = entries.flatMap((entry) => mendSnapshot(entry, relations, policy));
   const freeing = allotment.free
     .map((going) => freeOf(going, relations, now))
     .filter((action) => action !== undefined);
-  return [...keeping, ...freeing];
+  return [...keeping, ...mending, ...mendBackups(relations, policy, now), ...freeing];
 }
 
 /** The snapshots of volumes that have more than their limits: while nothing is freed, none of them may be added to. */

@@ -114,6 +114,17 @@ export interface Label extends Decided {
   readonly document: Inherited | undefined;
 }
 
+/** Give another object than the content what it should have got at CREATE. */
+export interface Mend extends Decided {
+  readonly kind: "mend";
+  readonly objectKind: "Backup" | "DataUpload" | "VolumeSnapshot" | "VolumeSnapshotContent";
+  readonly object: ObjectRef;
+  readonly labels: StringMap;
+  readonly annotations: StringMap;
+  /** To be signed into the annotation `snapshot-retainer.io/inherited`; undefined where none is missing. */
+  readonly document: Inherited | undefined;
+}
+
 /** Write down on the DataUpload what is needed to make the content again. */
 export interface Record extends Decided {
   readonly kind: "record";
@@ -208,7 +219,7 @@ export interface Recreate extends Decided {
   readonly snapshotRef: NamespacedName;
 }
 
-export type Action = Protect | Label | Record | Mark | LetGo | Release | Free | Recreate;
+export type Action = Protect | Label | Mend | Record | Mark | LetGo | Release | Free | Recreate;
 
 /**
  * `granted` and `none` are to be written onto the Lease; `wait`: something is being freed, or the Backup is not seen to run yet, look again; `consumed`: the

@@ -1,9 +1,11 @@
-import { backupLabel, identityLabels } from "../admission/inherited.ts";
+import { labelsOf } from "../admission/inherit.ts";
 import type { Inherited } from "../admission/inherited.ts";
 import { EXCLUDE_FROM_BACKUP_LABEL, RETAINED_LABEL } from "../kube/keys.ts";
 import type { StringMap } from "../kube/objects.ts";
 import type { Relations } from "./relations.ts";
 import type { StorageSnapshot } from "./storage-snapshot.ts";
+
+const CONTENT = "VolumeSnapshotContent";
 
 /** The document that a content should carry: its own, else one of what its DataUpload tells. */
 export function documentFor(snapshot: StorageSnapshot, relations: Relations): Inherited {
@@ -15,7 +17,7 @@ export function documentFor(snapshot: StorageSnapshot, relations: Relations): In
   const known = upload && relations.document(upload.metadata);
   return {
     version: 1,
-    kind: "VolumeSnapshotContent",
+    kind: CONTENT,
     // A uid is as random and as unique as an alias, and the same at each look.
     alias: known?.alias ?? upload?.metadata.uid ?? snapshot.name,
     volumeName,
@@ -38,9 +40,9 @@ function storageIdentity(
   };
 }
 
-/** The labels by which a content is found; it has no place in any backup. */
+/** The labels of a content: those by which it is found, and what its original had; it has no place in any backup. */
 export function labelsFor(document: Inherited): StringMap {
-  return { ...identityLabels(document), ...backupLabel(document), [EXCLUDE_FROM_BACKUP_LABEL]: "true" };
+  return { ...labelsOf({ ...document, kind: CONTENT }), [EXCLUDE_FROM_BACKUP_LABEL]: "true" };
 }
 
 /** The label of a retained content. */

@@ -241,6 +241,7 @@ function backupOf(options: Taken & { readonly backup: string }): Backup {
       uid: `uid-of-backup-${name}`,
       creationTimestamp: timestamp(msAgo(age) - 60_000),
       labels: schedule === undefined ? {} : { "velero.io/schedule-name": schedule },
+      annotations: { "backup.velero.io/data-mover-snapshot-to-retain": "3" },
     },
     status: {
       phase: options.backup,
@@ -258,9 +259,17 @@ export function taking(name: string, age: string, options: Partial<Taken> = {}):
   const { snapshot, ...document } = documentOf(all);
   const time = { creationTimestamp: timestamp(msAgo(age)) };
   const annotations = documents === "none" ? {} : annotated({ ...document, labels: {} });
-  const labels = { "velero.io/backup-name": `b-${name}` };
+  const { "velero.io/exclude-from-backup": _, ...identifying } = identity(document);
+  const ours = documents === "none" ? {} : identifying;
+  const labels = { "velero.io/backup-name": `b-${name}`, ...ours };
   const content = aContent({
-    metadata: { name: `snapcontent-${name}`, uid: `uid-of-original-${name}`, ...time, annotations },
+    metadata: {
+      name: `snapcontent-${name}`,
+      uid: `uid-of-original-${name}`,
+      ...time,
+      annotations,
+      labels: ours,
+    },
     spec: {
       driver: snapshot?.driver,
       source: { volumeHandle: snapshot?.volumeHandle ?? "vol-1" },

@@ -101,9 +101,9 @@ describe("the accounts may do exactly what their programs do", { skip }, () => {
       rightsOf(only(objects, "ClusterRole", CONTROLLER)),
       [
         ...rights("get list watch create patch delete", "snapshot.storage.k8s.io/volumesnapshotcontents"),
-        ...rights("get list watch delete", "snapshot.storage.k8s.io/volumesnapshots"),
+        ...rights("get list watch patch delete", "snapshot.storage.k8s.io/volumesnapshots"),
         ...rights("list watch patch", "velero.io/datauploads"),
-        ...rights("list watch create", "velero.io/backups"),
+        ...rights("list watch create patch", "velero.io/backups"),
         ...rights("get list watch", "velero.io/datadownloads"),
         ...rights("list watch", "velero.io/deletebackuprequests"),
         ...rights("list watch", "velero.io/backupstoragelocations"),

@@ -10,13 +10,13 @@ import { createVolume, deletionsOf, eventsOf, holds, snapshotsOf, startScene } f
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
-import { aName } from "./objects.ts";
+import { aBackup, aName } from "./objects.ts";
 import type { Manifest } from "./objects.ts";
-import { beginBackup, deleteBackup, endBackup, playBackup, setPhase } from "./play.ts";
+import { anUpload, beginBackup, deleteBackup, endBackup, playBackup, setPhase } from "./play.ts";
 import type { Ending, Movement } from "./play.ts";
 import { CONTROLLER_ACCOUNT } from "./product.ts";
 import type { Process, Product } from "./product.ts";
-import { aContent, VELERO } from "./velero.ts";
+import { aContent, deleteOriginal, expose, takeSnapshot, VELERO } from "./velero.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 
@@ -24,6 +24,10 @@ const DRIVER = "array.csi.snapshot-retainer.io";
 const RETAINED = "snapshot-retainer.io/retained";
 const PIN = "snapshot-retainer.io/pin";
 const RECORD = "snapshot-retainer.io/retained-snapshot";
+const LIMIT = "backup.velero.io/data-mover-snapshot-to-retain";
+const ALIAS = "velero.io/snapshot-alias-name";
+const VOLUME_NAME = "velero.io/snapshot-volume-name";
+const KINDS = ["Backup", "DataUpload", "VolumeSnapshot", "VolumeSnapshotContent"];
 const RELEASED = "snapshot-retainer.io/released";
 
 const POLICY = { snapshotsToRetain: 2, ceilings: { drivers: { [DRIVER]: 10 } } };
@@ -63,6 +67,10 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
 
   /** Copying takes a real mover minutes: time enough to be recorded. */
   async function copying({ upload }: Movement): Promise<void> {
+    await isRecorded(upload);
+  }
+
+  async function isRecorded(upload: Ref): Promise<void> {
     await eventually(`${upload.metadata.name} is recorded`, async () => {
       assert.ok("dataMoverResult" in (await api.read(upload)).status);
     });
@@ -401,6 +409,67 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
     await holds(cluster, volume, handles.slice(-2));
     await (await product.startReplica()).ready();
   });
+
+  test("what slipped through while there was no webhook is found and mended, and counted", async () => {
+    const volume = await createVolume(api, "slipped");
+    const [webhook] = product.running();
+    await webhook?.stop();
+    const before = await mendedByKind();
+
+    const { object: backup } = await api.create(aBackup({ name: aName("b") }));
+    await setPhase(api, backup, "InProgress");
+    await eventually("the Backup has its number", async () =>
+      assert.equal((await api.read(backup)).metadata.annotations[LIMIT], "2"),
+    );
+    const original = await takeSnapshot(api, volume.claim, backup.metadata.name);
+    const asked = anUpload(volume.claim, original.snapshot, backup);
+    const { object: upload } = await api.create(asked, { as: VELERO });
+    const alias = await eventually("the DataUpload is labelled", async () => {
+      const { labels, annotations } = (await api.read(upload)).metadata;
+      assert.equal(labels[VOLUME_NAME], "shop.slipped");
+      assert.equal(annotations["snapshot-retainer.io/retain"], "true");
+      assert.equal(annotations["snapshot-retainer.io/limit"], "2");
+      return labels[ALIAS];
+    });
+    assert.ok(alias !== undefined && alias !== "");
+    for (const object of [original.snapshot, original.content]) {
+      await eventually(`the original ${object.kind} is labelled`, async () => {
+        const { labels } = (await api.read(object)).metadata;
+        assert.deepEqual([labels[ALIAS], labels[VOLUME_NAME]], [alias, "shop.slipped"]);
+      });
+    }
+    await setPhase(api, upload, "Accepted");
+    const seen = { snapshot: await api.read(original.snapshot), content: await api.read(original.content) };
+    const clone = await expose(api, seen, upload.metadata.name);
+    await setPhase(api, upload, "InProgress");
+    for (const { object } of [clone.snapshot, clone.content]) {
+      await eventually(`the clone's ${object.kind} is labelled`, async () =>
+        assert.equal((await api.read(object)).metadata.labels[ALIAS], alias),
+      );
+    }
+    await deleteOriginal(api, seen);
+    await isRecorded(upload);
+    const handle = original.content.status["snapshotHandle"];
+    assert.ok(typeof handle === "string");
+    const movement = { backup, upload, handle };
+    await endBackup(api, movement, "completed");
+    await isRetained(movement);
+    await holds(cluster, volume, [handle]);
+
+    const after = await mendedByKind();
+    const counted = KINDS.map((kind, index) => [kind, (after[index] ?? 0) > (before[index] ?? 0)]);
+    assert.deepEqual(
+      counted,
+      KINDS.map((kind) => [kind, true]),
+    );
+    await (await product.startReplica()).ready();
+  });
+
+  async function mendedByKind(): Promise<number[]> {
+    return Promise.all(
+      KINDS.map(async (kind) => readMetric([controller], "snapshot_retainer_mended_total", { kind })),
+    );
+  }
 
   test("two controllers: a leader that stood still in the middle of its work does nothing twice", async () => {
     const volumes = await Promise.all(

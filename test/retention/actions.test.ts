@@ -56,7 +56,7 @@ describe("protect", () => {
     );
     assert.deepEqual(
       plan.actions.map(({ kind }) => kind),
-      ["protect", "record", "label"],
+      ["protect", "record", "label", "mend"],
     );
   });
 });

@@ -1,10 +1,4 @@
-import {
-  INHERITED_ANNOTATION,
-  LIMIT_REASON_ANNOTATION,
-  RETAIN_ANNOTATION,
-  VELERO_BACKUP_NAME_LABEL,
-  VOLUME_LIMIT_ANNOTATION,
-} from "../../kube/keys.ts";
+import { INHERITED_ANNOTATION, VELERO_BACKUP_NAME_LABEL } from "../../kube/keys.ts";
 import { isDataUpload } from "../../kube/object-checks.ts";
 import { DataUpload, valueOf } from "../../kube/objects.ts";
 import type {
@@ -15,7 +9,7 @@ import type {
   VolumeSnapshotContent,
 } from "../../kube/objects.ts";
 import { limitOf } from "../../policy/limit.ts";
-import type { Limit, VolumeFacts } from "../../policy/limit.ts";
+import type { VolumeFacts } from "../../policy/limit.ts";
 import { identityLabels, readInherited, writeInherited } from "../inherited.ts";
 import type { Inherited } from "../inherited.ts";
 import type { Lookup } from "../lookup.ts";
@@ -23,6 +17,7 @@ import { describeOriginal, volumeNameOf } from "../original.ts";
 import { unchanged } from "../outcome.ts";
 import type { Outcome } from "../outcome.ts";
 import { protect, SNAPSHOT_KEYS } from "../protect.ts";
+import { decisionAnnotations } from "../retain.ts";
 import type { Request, Rule, Surroundings } from "../rule.ts";
 import { volumeFactsOf } from "../volume-facts.ts";
 
@@ -118,14 +113,6 @@ function decide(
       ...(surroundings.hasRetainSnapshotField && retain ? { spec: { retainSnapshot: true } } : {}),
     },
     audit: { retain: String(retain), limit: String(limit.number), reason: limit.reason },
-  };
-}
-
-function decisionAnnotations(limit: Limit): Record<string, string> {
-  return {
-    [RETAIN_ANNOTATION]: String(limit.number > 0),
-    [VOLUME_LIMIT_ANNOTATION]: String(limit.number),
-    [LIMIT_REASON_ANNOTATION]: limit.reason,
   };
 }
 
