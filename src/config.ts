@@ -76,6 +76,16 @@ export function parseLogLevel(text: string): LogLevel {
   return level;
 }
 
+/** The kubeconfig that a flag names, else what kubectl would use; throws `ConfigError`. */
+export function userKubeConfig(file: string | undefined): KubeConfig {
+  if (file !== undefined) {
+    return loadKubeConfig(file);
+  }
+  const found = new KubeConfig();
+  found.loadFromDefault();
+  return found;
+}
+
 /** The kubeconfig that a flag names, else the Pod's own ServiceAccount; throws `ConfigError`. */
 export function loadKubeConfig(file: string | undefined): KubeConfig {
   const kubeConfig = new KubeConfig();

@@ -7,7 +7,7 @@ async function main(): Promise<number> {
   try {
     const program = await createProgram(process.argv[2]);
     await program.parseAsync();
-    return 0;
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     return exitCodeOf(error);
   }

@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   controller: async () => (await import("./commands/controller-command.ts")).controllerCommand(),
   plan: async () => (await import("./commands/plan-command.ts")).planCommand(),
   review: async () => (await import("./commands/review-command.ts")).reviewCommand(),
+  doctor: async () => (await import("./commands/doctor-command.ts")).doctorCommand(),
 };
 
 /** The command line, none of it run yet: the command of this name, or where there is no such command, all of them. */

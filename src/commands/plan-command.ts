@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
-import { KubeConfig } from "@kubernetes/client-node";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { loadKubeConfig } from "../config.ts";
+import { userKubeConfig } from "../config.ts";
 import { createRest } from "../kube/rest.ts";
 import type { Rest } from "../kube/rest.ts";
 import { readWorld } from "../plan/collections.ts";
@@ -113,7 +112,7 @@ async function fromDump(flags: PlanFlags, files: readonly string[]): Promise<Inp
 
 async function fromCluster(flags: PlanFlags): Promise<Input> {
   const { namespace, policyConfigmap } = flags;
-  const rest: Rest = createRest(kubeConfigOf(flags));
+  const rest: Rest = createRest(userKubeConfig(flags.kubeconfig));
   const signer = await signerOf(rest, namespace, flags.signingKeySecret);
   const policyFrom = flags.policy ?? `ConfigMap ${namespace}/${policyConfigmap}`;
   const text =
@@ -121,16 +120,6 @@ async function fromCluster(flags: PlanFlags): Promise<Input> {
   const policy = policyFromText(policyFrom, text);
   const world = await readWorld(readCluster(rest), rememberDocuments(signer ?? UNVERIFIED));
   return { world, policy, policyFrom, verified: signer !== undefined };
-}
-
-/** As kubectl finds it, where no file is named. */
-function kubeConfigOf({ kubeconfig }: PlanFlags): KubeConfig {
-  if (kubeconfig !== undefined) {
-    return loadKubeConfig(kubeconfig);
-  }
-  const found = new KubeConfig();
-  found.loadFromDefault();
-  return found;
 }
 
 async function read(file: string): Promise<string> {

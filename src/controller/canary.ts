@@ -48,7 +48,11 @@ const Answer = z.object({
   metadata: z.object({ annotations: z.record(z.string(), z.string()).default({}) }),
 });
 
-async function probe(namespace: string, { rest, signal }: CanaryOptions): Promise<CanaryResult> {
+/** One such Backup, in this namespace. */
+export async function probe(
+  namespace: string,
+  { rest, signal }: Pick<CanaryOptions, "rest" | "signal">,
+): Promise<CanaryResult> {
   const path = `/apis/velero.io/v1/namespaces/${encodeURIComponent(namespace)}/backups?dryRun=All`;
   const body = {
     apiVersion: "velero.io/v1",
