@@ -25,7 +25,7 @@ RUN rm -rf node_modules && npm ci --ignore-scripts --omit=dev --omit=optional \
   && mkdir /licenses && find node_modules -iname 'licen[cs]e*' -type f -exec cp --parents {} /licenses \;
 
 FROM ${RUNTIME_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="snapshot-retainer" \
       org.opencontainers.image.description="Keeps the newest N volume snapshots of each volume on the storage after Velero's data mover has copied them." \

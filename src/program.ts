@@ -15,7 +15,7 @@ export async function createProgram(name?: string): Promise<Command> {
     .description(
       "Keeps the newest N volume snapshots of each volume on the storage after Velero's data mover copied them.",
     )
-    .version("0.1.0")
+    .version("0.2.0")
     .exitOverride();
   const named = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
   for (const load of named === undefined ? Object.values(COMMANDS) : [named]) {

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
+import * as z from "zod";
 import { generate } from "../../charts/generate.ts";
 import { readValuesComments } from "../../charts/values-comments.ts";
 import { createJsonSchema } from "../../charts/values-json-schema.ts";
 import { RESERVED_ANNOTATIONS, RESERVED_BACKUP_ANNOTATIONS, RESERVED_LABELS } from "../../src/kube/keys.ts";
+import { createProgram } from "../../src/program.ts";
 import { CHART, PRESETS } from "./chart.ts";
 
 const valuesYaml = await readFile(join(CHART, "values.yaml"), "utf8");
@@ -48,3 +51,15 @@ function listIn(template: string, helper: string): unknown {
   const line = template.slice(start).split("\n")[1];
   return JSON.parse(line ?? "");
 }
+
+test("one version stands everywhere", async () => {
+  const Chart = z.object({ version: z.string(), appVersion: z.string() });
+  const chart = Chart.parse(parse(await readFile(join(CHART, "Chart.yaml"), "utf8")));
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(await readFile("package.json", "utf8")));
+  const program = await createProgram("plan");
+  const dockerfile = await readFile("Dockerfile", "utf8");
+  const [, image] = /^ARG VERSION=(.+)$/m.exec(dockerfile) ?? [];
+  assert.deepEqual([chart.version, chart.appVersion, program.version(), image], Array(4).fill(version));
+});

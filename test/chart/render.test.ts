@@ -401,10 +401,10 @@ describe("the server", { skip }, () => {
   test("an image is named by registry, tag and digest", async () => {
     const digest = `sha256:${"a".repeat(64)}`;
     const images: [object, string][] = [
-      [{}, "ghcr.io/snapshot-retainer/snapshot-retainer:0.1.0"],
+      [{}, "ghcr.io/snapshot-retainer/snapshot-retainer:0.2.0"],
       [{ image: { tag: "1.2.3" } }, "ghcr.io/snapshot-retainer/snapshot-retainer:1.2.3"],
       [{ image: { registry: "", digest } }, `snapshot-retainer/snapshot-retainer@${digest}`],
-      [{ global: { imageRegistry: "r.io" } }, "r.io/snapshot-retainer/snapshot-retainer:0.1.0"],
+      [{ global: { imageRegistry: "r.io" } }, "r.io/snapshot-retainer/snapshot-retainer:0.2.0"],
     ];
     for (const [values, image] of images) {
       assert.equal(container(await render(helm, { values })).image, image);

@@ -46,7 +46,7 @@ export interface Product {
   readonly service: Pick<Service, "refused">;
   startReplica(options?: ReplicaOptions): Promise<Replica>;
   /** Starts a controller as the chart's ServiceAccount for it; none runs until this is called. */
-  startController(options?: Pick<ReplicaOptions, "flags">): Promise<Process>;
+  startController(options?: Pick<ReplicaOptions, "flags" | "program">): Promise<Process>;
   /** The controllers that have not ended. */
   runningControllers(): Process[];
   /** The CA that the API server is told to trust, PEM. */
@@ -58,6 +58,8 @@ export interface Product {
 
 /** How to install. */
 export interface ProductOptions {
+  /** A chart; the one in this repository where left out. */
+  readonly chart?: string;
   /** The chart's `policy` value. */
   readonly policy?: object;
   /** Further values. */
@@ -76,6 +78,8 @@ export interface ReplicaOptions {
   readonly drainSeconds?: number;
   /** Further flags; they win over the usual ones. */
   readonly flags?: readonly string[];
+  /** What to run; the program in this repository where left out. */
+  readonly program?: string;
 }
 
 /**
@@ -91,10 +95,11 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
   const replicas: Replica[] = [];
   const controllers: Process[] = [];
   let documents = 0;
-  async function startReplica({ drainSeconds = 0, flags = [] }: ReplicaOptions = {}): Promise<Replica> {
+  async function startReplica(given: ReplicaOptions = {}): Promise<Replica> {
+    const { drainSeconds = 0, flags = [], program } = given;
     const [own = 0, probePort = 0] = await findPorts(2);
     const args = [...webhookArgs({ kubeconfig, port: own, drainSeconds }), ...flags];
-    const launched = launch({ cluster, command: "webhook", probePort, args });
+    const launched = launch({ cluster, program, command: "webhook", probePort, args });
     service.add({ port: own, probes: launched.probes });
     const replica = {
       ...launched,
@@ -112,13 +117,14 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     replicas.push(replica);
     return replica;
   }
-  async function startController({ flags = [] }: Pick<ReplicaOptions, "flags"> = {}): Promise<Process> {
+  async function startController(given: Pick<ReplicaOptions, "flags" | "program"> = {}): Promise<Process> {
+    const { flags = [], program } = given;
     const [probePort = 0] = await findPorts(1);
     const account = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-controller");
     // Probes of admission are asked for where they are what a test is about: some count every request.
     const usual = ["--namespace", NAMESPACE, "--host", "127.0.0.1", "--canary-every", "off"];
     const args = ["--kubeconfig", account, ...usual, ...flags];
-    const launched = launch({ cluster, command: "controller", probePort, args });
+    const launched = launch({ cluster, program, command: "controller", probePort, args });
     controllers.push(launched);
     return launched;
   }
@@ -174,7 +180,7 @@ async function installChart(cluster: Cluster, url: string, options: ProductOptio
   const file = join(cluster.directory, "values.json");
   await writeFile(file, JSON.stringify(values));
   await cluster.kubectl(["create", "namespace", NAMESPACE], { allowFailure: true });
-  const chart = ["snapshot-retainer", "charts/snapshot-retainer"];
+  const chart = ["snapshot-retainer", options.chart ?? "charts/snapshot-retainer"];
   await cluster.helm(["upgrade", "--install", ...chart, "--namespace", NAMESPACE, "--values", file]);
   return file;
 }
@@ -231,16 +237,17 @@ function webhookArgs(given: {
 
 interface LaunchOptions {
   readonly cluster: Cluster;
+  readonly program: string | undefined;
   readonly command: "webhook" | "controller";
   readonly probePort: number;
   readonly args: readonly string[];
 }
 
-function launch({ cluster, command, probePort, args }: LaunchOptions): Process {
+function launch({ cluster, program = "src/main.ts", command, probePort, args }: LaunchOptions): Process {
   const log = join(cluster.directory, "logs", `${command}-${probePort}.log`);
   const file = openSync(log, "a");
   const given = [command, "--probe-port", String(probePort), ...args];
-  const child = spawn(process.execPath, ["src/main.ts", ...given], { stdio: ["ignore", file, file] });
+  const child = spawn(process.execPath, [program, ...given], { stdio: ["ignore", file, file] });
   const probes = `http://127.0.0.1:${probePort}`;
   function endWithUs(): void {
     child.kill("SIGKILL");
