@@ -7,7 +7,7 @@ import type { Api, Ref, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { aClaim } from "./objects.ts";
 import { installProduct, NAMESPACE } from "./product.ts";
-import type { Product } from "./product.ts";
+import type { Product, ReplicaOptions } from "./product.ts";
 
 /** A volume of an application, on the array. */
 export interface Volume {
@@ -24,10 +24,17 @@ export interface Scene {
 }
 
 /** Starts it with this policy; no controller runs yet. */
-export async function startScene(binaries: Binaries | undefined, policy: object): Promise<Scene> {
+export async function startScene(
+  binaries: Binaries | undefined,
+  policy: object,
+  replica: ReplicaOptions = {},
+): Promise<Scene> {
   const cluster = await startCluster({ ...(binaries && { binaries }) });
   try {
-    const [product, api] = await Promise.all([installProduct(cluster, { policy }), createApi(cluster)]);
+    const [product, api] = await Promise.all([
+      installProduct(cluster, { policy, replica }),
+      createApi(cluster),
+    ]);
     await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
     return { cluster, api, product };
   } catch (error) {
