@@ -76,13 +76,19 @@ export function parseLogLevel(text: string): LogLevel {
   return level;
 }
 
-/** The kubeconfig that a flag names, else what kubectl would use; throws `ConfigError`. */
-export function userKubeConfig(file: string | undefined): KubeConfig {
-  if (file !== undefined) {
-    return loadKubeConfig(file);
+/** The kubeconfig that a flag names, else what kubectl would use, with this context of it; throws `ConfigError`. */
+export function userKubeConfig(file: string | undefined, context?: string): KubeConfig {
+  const found = file === undefined ? new KubeConfig() : loadKubeConfig(file);
+  if (file === undefined) {
+    found.loadFromDefault();
   }
-  const found = new KubeConfig();
-  found.loadFromDefault();
+  if (context !== undefined) {
+    const names = found.getContexts().map(({ name }) => name);
+    if (!names.includes(context)) {
+      throw new ConfigError(`--context: the kubeconfig has no "${context}"; it has ${names.join(", ")}`);
+    }
+    found.setCurrentContext(context);
+  }
   return found;
 }
 

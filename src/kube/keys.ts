@@ -25,6 +25,8 @@ export const VOLUME_LIMIT_ANNOTATION = "snapshot-retainer.io/limit";
 /** On a DataUpload: where that limit came from, in words. */
 export const LIMIT_REASON_ANNOTATION = "snapshot-retainer.io/limit-reason";
 
+/** On a retained VolumeSnapshotContent: with any value but "false" its snapshot is freed, unless something protects it. */
+export const RELEASE_LABEL = "snapshot-retainer.io/release";
 /** On a VolumeSnapshotContent: with any value but "false" it is never freed. Anyone who may label contents may pin. */
 export const PIN_LABEL = "snapshot-retainer.io/pin";
 /** On a DataUpload: why its snapshot was freed (a reason code). What has it is never made again. */

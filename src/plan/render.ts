@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { stringify } from "yaml";
+import { columns } from "./columns.ts";
 import { formatDuration } from "../policy/duration.ts";
 import type { Report, ReportedSnapshot, ReportedVolume } from "./report.ts";
 
@@ -66,16 +67,6 @@ function rowOf(snapshot: ReportedSnapshot): string[] {
     decision,
     message,
   ];
-}
-
-/** Pads all columns but the last. */
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = HEADING.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join("  "),
-  );
 }
 
 function paintRow(line: string, snapshot: ReportedSnapshot | undefined, paint: Paint): string {

@@ -57,12 +57,17 @@ export function reportOf({ plan, now, mode, policy, verified }: Planned): Report
     signaturesChecked: verified,
     volumes: plan.volumes.map(({ volume, volumeKey, ...others }) => ({
       ...others,
-      volume: volume.namespace === undefined ? volume.name : `${volume.namespace}/${volume.name}`,
+      volume: nameOfVolume(volume),
       snapshots: (byVolume.get(volumeKey) ?? []).map((verdict) => snapshotOf(verdict, now, verified)),
     })),
     actions: plan.actions.map(({ kind, key, message }) => ({ kind, name: key, message })),
     notices: plan.notices.map(({ reason, message }) => ({ reason, message })),
   };
+}
+
+/** `namespace/name` of a volume's claim, or its name where it has no namespace. */
+export function nameOfVolume({ namespace, name }: VolumePlan["volume"]): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 function snapshotOf(verdict: Verdict, now: number, verified: boolean): ReportedSnapshot {

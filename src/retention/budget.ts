@@ -39,6 +39,7 @@ const URGENCY: Readonly<Record<GoingReason, number>> = {
   backup_deleted: 2,
   backup_gone: 2,
   backup_replaced: 2,
+  release_asked: 2,
   over_ceiling: 3,
   over_number: 3,
   number_is_zero: 3,

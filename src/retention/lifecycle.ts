@@ -1,4 +1,4 @@
-import { RELEASED_LABEL } from "../kube/keys.ts";
+import { RELEASE_LABEL, RELEASED_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { BackupState } from "./backup-state.ts";
 import { isBeingDeleted, isHeldBack } from "./hold.ts";
@@ -71,6 +71,7 @@ const CHECKS: readonly ((circumstances: Circumstances) => Course | undefined)[] 
   backupAway,
   uploadedTooLate,
   unproven,
+  releaseAsked,
 ];
 
 /** The course of a snapshot. One that nothing speaks against is retained. */
@@ -220,6 +221,11 @@ function unproven({ snapshot, backup }: Circumstances): Course | undefined {
   return backup.kind === "partially_failed"
     ? { kind: "going", stage: "failed", reason: "upload_unproven" }
     : { kind: "left", stage: "other", reason: "unproven" };
+}
+
+function releaseAsked({ snapshot }: Circumstances): Course | undefined {
+  const asked = valueOf(snapshot.content?.metadata.labels, RELEASE_LABEL) ?? "false";
+  return asked === "false" ? undefined : { kind: "going", stage: "retained", reason: "release_asked" };
 }
 
 function stageOf({ identity, retained }: StorageSnapshot): Stage {

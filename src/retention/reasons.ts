@@ -41,6 +41,7 @@ export const GOING_REASONS = {
   backup_deleted: "its Backup is being deleted, or was",
   backup_gone: "its Backup has been gone for long while its storage location was synced",
   backup_replaced: "its Backup is gone: one of the same name was made later",
+  release_asked: "asked for by the label snapshot-retainer.io/release",
   released: "it was given up before, and must not come back",
   being_deleted: "it is being deleted with the policy Delete",
 } as const;

@@ -46,7 +46,7 @@ export interface Product {
   readonly service: Pick<Service, "refused">;
   startReplica(options?: ReplicaOptions): Promise<Replica>;
   /** Starts a controller as the chart's ServiceAccount for it; none runs until this is called. */
-  startController(options?: Pick<ReplicaOptions, "flags" | "program">): Promise<Process>;
+  startController(options?: Pick<ReplicaOptions, "flags" | "program" | "nodeFlags">): Promise<Process>;
   /** The controllers that have not ended. */
   runningControllers(): Process[];
   /** The CA that the API server is told to trust, PEM. */
@@ -80,6 +80,8 @@ export interface ReplicaOptions {
   readonly flags?: readonly string[];
   /** What to run; the program in this repository where left out. */
   readonly program?: string;
+  /** Node's own flags, as the image and the chart give them; none where left out. */
+  readonly nodeFlags?: readonly string[];
 }
 
 /**
@@ -96,10 +98,10 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
   const controllers: Process[] = [];
   let documents = 0;
   async function startReplica(given: ReplicaOptions = {}): Promise<Replica> {
-    const { drainSeconds = 0, flags = [], program } = given;
+    const { drainSeconds = 0, flags = [], program, nodeFlags } = given;
     const [own = 0, probePort = 0] = await findPorts(2);
     const args = [...webhookArgs({ kubeconfig, port: own, drainSeconds }), ...flags];
-    const launched = launch({ cluster, program, command: "webhook", probePort, args });
+    const launched = launch({ cluster, program, nodeFlags, command: "webhook", probePort, args });
     service.add({ port: own, probes: launched.probes });
     const replica = {
       ...launched,
@@ -117,14 +119,16 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
     replicas.push(replica);
     return replica;
   }
-  async function startController(given: Pick<ReplicaOptions, "flags" | "program"> = {}): Promise<Process> {
-    const { flags = [], program } = given;
+  async function startController(
+    given: Pick<ReplicaOptions, "flags" | "program" | "nodeFlags"> = {},
+  ): Promise<Process> {
+    const { flags = [], program, nodeFlags } = given;
     const [probePort = 0] = await findPorts(1);
     const account = await cluster.kubeconfigFor(NAMESPACE, "snapshot-retainer-controller");
     // Probes of admission are asked for where they are what a test is about: some count every request.
     const usual = ["--namespace", NAMESPACE, "--host", "127.0.0.1", "--canary-every", "off"];
     const args = ["--kubeconfig", account, ...usual, ...flags];
-    const launched = launch({ cluster, program, command: "controller", probePort, args });
+    const launched = launch({ cluster, program, nodeFlags, command: "controller", probePort, args });
     controllers.push(launched);
     return launched;
   }
@@ -238,16 +242,18 @@ function webhookArgs(given: {
 interface LaunchOptions {
   readonly cluster: Cluster;
   readonly program: string | undefined;
+  readonly nodeFlags: readonly string[] | undefined;
   readonly command: "webhook" | "controller";
   readonly probePort: number;
   readonly args: readonly string[];
 }
 
-function launch({ cluster, program = "src/main.ts", command, probePort, args }: LaunchOptions): Process {
+function launch(options: LaunchOptions): Process {
+  const { cluster, program = "src/main.ts", nodeFlags = [], command, probePort, args } = options;
   const log = join(cluster.directory, "logs", `${command}-${probePort}.log`);
   const file = openSync(log, "a");
   const given = [command, "--probe-port", String(probePort), ...args];
-  const child = spawn(process.execPath, [program, ...given], { stdio: ["ignore", file, file] });
+  const child = spawn(process.execPath, [...nodeFlags, program, ...given], { stdio: ["ignore", file, file] });
   const probes = `http://127.0.0.1:${probePort}`;
   function endWithUs(): void {
     child.kill("SIGKILL");

@@ -18,6 +18,34 @@ const young = { name: "s1", age: "10m" };
 const old = { name: "s1", age: "3h" };
 const running = { upload: "InProgress", backup: "WaitingForPluginOperations" };
 
+testPlans("a snapshot that is asked to go by its label", {
+  "goes, though it is the last": {
+    world: [retained("s1", "2d", { labels: { "snapshot-retainer.io/release": "true" } }), claimed()],
+    want: { s1: "going release_asked" },
+    actions: ["free s1"],
+  },
+  "stays while it is pinned": {
+    world: [
+      retained("s1", "2d", {
+        labels: { "snapshot-retainer.io/release": "true", "snapshot-retainer.io/pin": "true" },
+      }),
+      claimed(),
+    ],
+    want: { s1: "kept pinned" },
+    actions: [],
+  },
+  "stays while its data is copied": {
+    world: [taken({ ...young, ...running, labels: { "snapshot-retainer.io/release": "true" } }), claimed()],
+    want: { s1: "kept uploading" },
+    actions: ["record s1"],
+  },
+  "stays where the label says false": {
+    world: [retained("s1", "2d", { labels: { "snapshot-retainer.io/release": "false" } }), claimed()],
+    want: { s1: "kept within_number" },
+    actions: [],
+  },
+});
+
 testPlans("a snapshot on its way", {
   "stays while Velero takes it": {
     world: [taking("s1", "1m"), claimed()],

@@ -54,7 +54,8 @@ export function playBackups(
       kept.push(await backUp(api, volume, `soak-${index}-${begun}`));
       await holdsAtMost(cluster, volume, most);
       const [expired] = kept.length > KEPT ? kept.splice(0, 1) : [];
-      if (expired !== undefined) await expire(api, expired);
+      // With it go its DataUpload and what was retained.
+      if (expired !== undefined) await deleteBackup(api, expired.backup, async () => undefined);
       done += 1;
     }
   }
@@ -89,10 +90,4 @@ async function holdsAtMost(cluster: Cluster, volume: Volume, most: number): Prom
     async () => assert.ok((await snapshotsOf(cluster, volume)).length <= most),
     LONG_MS,
   );
-}
-
-async function expire(api: Api, { backup, upload }: Movement): Promise<void> {
-  await deleteBackup(api, backup, async () => undefined);
-  // Nothing here collects what belonged to it.
-  await api.remove(upload);
 }

@@ -38,7 +38,21 @@ const EDIT_MS = 15_000;
 const EDITS_A_RESTART = 3;
 /** Admissions that are sent in one go. */
 const CHUNK = 10_000;
-const PROGRAM = "dist/image/main.js";
+/** As the image starts a webhook, and the chart a controller. */
+const WEBHOOK_PROGRAM = {
+  program: "dist/image/main.js",
+  nodeFlags: [
+    "--max-semi-space-size=4",
+    "--no-parallel-scavenge",
+    "--initial-old-space-size=20",
+    "--heap-growing-percent=40",
+  ],
+  flags: ["--rotate-every", ROTATE],
+};
+const CONTROLLER_PROGRAM = {
+  program: "dist/image/main.js",
+  nodeFlags: ["--max-semi-space-size=4", "--no-parallel-scavenge", "--optimize-for-size"],
+};
 
 /** A leak of the smallest object for each admission would be 48 bytes and more; live heaps differ by 200 KB from one look to the next. */
 const WEBHOOK: Thresholds = {
@@ -71,7 +85,7 @@ let others: Process[] = [];
 const { binaries, skip } = await availableBinaries("demo");
 if (skip !== false) throw new Error(`the soak needs the cluster's binaries: ${skip}`);
 const POLICY = { snapshotsToRetain: 2, ceilings: { drivers: { "array.csi.snapshot-retainer.io": 10 } } };
-const scene = await startScene(binaries, POLICY, { program: PROGRAM, flags: ["--rotate-every", ROTATE] });
+const scene = await startScene(binaries, POLICY, WEBHOOK_PROGRAM);
 const { product, cluster, api } = scene;
 try {
   process.exitCode = await soak();
@@ -82,7 +96,7 @@ try {
 
 async function soak(): Promise<number> {
   const [webhook] = product.running();
-  const controller = await product.startController({ program: PROGRAM });
+  const controller = await product.startController(CONTROLLER_PROGRAM);
   await controller.ready();
   await restartOthers();
   if (webhook === undefined) throw new Error("no webhook runs");
@@ -146,8 +160,8 @@ async function editPolicy(): Promise<void> {
 /** A second replica and a controller that stands by come and go; the first of each stays, so that it grows old. */
 async function restartOthers(): Promise<void> {
   const started = [
-    await product.startReplica({ program: PROGRAM, flags: ["--rotate-every", ROTATE], drainSeconds: 2 }),
-    await product.startController({ program: PROGRAM }),
+    await product.startReplica({ ...WEBHOOK_PROGRAM, drainSeconds: 2 }),
+    await product.startController(CONTROLLER_PROGRAM),
   ];
   for (const each of started) await each.ready();
   for (const old of others) await old.stop("SIGTERM");
