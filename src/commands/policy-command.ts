@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { stringify } from "yaml";
 import { diffPolicies, renderPolicyDiff } from "../plan/policy-diff.ts";
+import { exportCel } from "../policy/export-cel.ts";
 import { withOutputFlags } from "./output-flags.ts";
 import type { OutputFlags } from "./output-flags.ts";
 import { planFor, policyFromText, readInput, readInputFile, withClusterFlags } from "./world-input.ts";
@@ -18,6 +19,7 @@ export function policyCommand(): Command {
   return new Command("policy")
     .description("look at a policy before it is applied")
     .addCommand(checkCommand())
+    .addCommand(exportCelCommand())
     .exitOverride();
 }
 
@@ -41,6 +43,32 @@ function checkCommand(): Command {
         return;
       }
       process.stdout.write(await diff(policy, flags));
+    });
+}
+
+interface ExportFlags {
+  readonly filename: string;
+  readonly name: string;
+}
+
+function exportCelCommand(): Command {
+  return new Command("export-cel")
+    .description(
+      "print the number on new Backups as a MutatingAdmissionPolicy, for Kubernetes 1.36 and newer",
+    )
+    .requiredOption("-f, --filename <file>", "the RetentionPolicy document; - for standard input")
+    .option("--name <name>", "name of the objects", "snapshot-retainer-backups")
+    .addHelpText(
+      "after",
+      `
+It does what the webhook does for Backups, without a webhook; warnings, Events and everything about snapshots it cannot do.
+Exit status: 0; 1 when the policy is not valid; 2 for wrong flags.`,
+    )
+    .exitOverride()
+    .action(async ({ filename, name }: ExportFlags) => {
+      const policy = policyFromText(filename, await readInputFile(filename));
+      const documents = exportCel(policy, name).map((object) => stringify(object, { lineWidth: 0 }));
+      process.stdout.write(documents.join("---\n"));
     });
 }
 

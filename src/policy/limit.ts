@@ -90,8 +90,13 @@ export function withRequest(
 }
 
 function onlyBySchedule(rule: Rule): boolean {
+  return schedulesOf(rule) !== undefined;
+}
+
+/** The schedules of a rule that asks for nothing else; undefined for all others. */
+export function schedulesOf(rule: Rule): readonly string[] | undefined {
   const { schedules, ...others } = rule.when;
-  return schedules !== undefined && Object.values(others).every((condition) => condition === undefined);
+  return Object.values(others).every((condition) => condition === undefined) ? schedules : undefined;
 }
 
 function ruleMatches(rule: Rule, volume: VolumeFacts): boolean {
