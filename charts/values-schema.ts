@@ -137,6 +137,7 @@ const Metrics = section({
     alertLabels: Texts,
     certificateExpiryDays: z.int().min(1),
     caExpiryDays: z.int().min(1),
+    runbookUrl: z.string(),
     extraRules: Things,
   }),
 });
