@@ -140,6 +140,12 @@ const Metrics = section({
     runbookUrl: z.string(),
     extraRules: Things,
   }),
+  grafanaDashboard: section({
+    enabled: z.boolean(),
+    namespace: NamespaceName,
+    labels: Texts,
+    annotations: Texts,
+  }),
 });
 
 /** The values of the chart. Its keys are those of values.yaml, where each is explained. */

@@ -8,6 +8,7 @@ export interface Metrics {
   readonly admissionSeconds: Histogram<"kind">;
   readonly policyValid: Gauge;
   readonly policyLoads: Counter<"result">;
+  readonly policyInfo: Gauge<"mode" | "hash">;
   /** From now on the certificate's metrics tell of this source. */
   observeCertificate(source: CertificateSource): void;
   readonly eventsDropped: Counter;
@@ -57,6 +58,12 @@ function stateMetrics(registry: Registry): Omit<Metrics, "registry" | "admission
       registers,
     }),
     observeCertificate: (source) => observeCertificate(registry, source),
+    policyInfo: new Gauge({
+      name: "snapshot_retainer_policy_info",
+      help: "1 for the policy in force, by its mode and the first 12 hex digits of its SHA-256: replicas that differ have not loaded the same one.",
+      labelNames: ["mode", "hash"],
+      registers,
+    }),
     eventsDropped: new Counter({
       name: "snapshot_retainer_events_dropped_total",
       help: "Kubernetes Events that were not written, by the rate limit or by an error.",

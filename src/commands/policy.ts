@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import type { WebhookConfig } from "../config.ts";
 import type { EventRecorder } from "../kube/events.ts";
@@ -86,6 +87,9 @@ function report(
   metrics.policyValid.set(news.kind === "loaded" ? 1 : 0);
   if (news.kind === "loaded") {
     const { mode, snapshotsToRetain, rules } = news.policy;
+    const hash = createHash("sha256").update(JSON.stringify(news.policy)).digest("hex").slice(0, 12);
+    metrics.policyInfo.reset();
+    metrics.policyInfo.set({ mode, hash }, 1);
     log.info({ policy: location, mode, snapshotsToRetain, rules: rules.length }, "policy in force");
     return;
   }

@@ -17,6 +17,12 @@ export interface ControllerMetrics {
   observeQueue(count: QueueCount): void;
   readonly budgetWaiting: Gauge;
   readonly pinnedFull: Gauge;
+  readonly pinned: Gauge;
+  readonly oldest: Gauge<"driver">;
+  readonly volumes: Gauge;
+  readonly volumesAtLimit: Gauge;
+  readonly refused: Gauge<"driver">;
+  readonly notices: Gauge<"reason">;
   readonly restores: Counter<"source" | "result">;
   readonly restoreSeconds: Histogram<"source">;
   readonly canaryProbes: Counter<"result">;
@@ -32,6 +38,7 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
     ...workMetrics(registers),
     ...roomMetrics(registers),
     ...planMetrics(registers),
+    ...storageMetrics(registers),
     ...restoreMetrics(registers),
     ...canaryMetrics(registers),
     observeQueue: queueMetrics(registers),
@@ -162,6 +169,46 @@ function planMetrics(
     pinnedFull: new Gauge({
       name: "snapshot_retainer_pinned_full",
       help: "Volumes whose pinned snapshots are as many as the number or the ceiling allows.",
+      registers,
+    }),
+  };
+}
+
+type OfStorage = "pinned" | "oldest" | "volumes" | "volumesAtLimit" | "refused" | "notices";
+
+function storageMetrics(registers: Registers): Pick<ControllerMetrics, OfStorage> {
+  return {
+    pinned: new Gauge({
+      name: "snapshot_retainer_pinned_snapshots",
+      help: "Snapshots that are pinned; of the leader alone.",
+      registers,
+    }),
+    oldest: new Gauge({
+      name: "snapshot_retainer_oldest_retained_timestamp_seconds",
+      help: "When the oldest retained snapshot was taken, in seconds since 1970, by CSI driver; of the leader alone.",
+      labelNames: ["driver"],
+      registers,
+    }),
+    volumes: new Gauge({
+      name: "snapshot_retainer_volumes",
+      help: "Volumes that have a snapshot of ours; of the leader alone.",
+      registers,
+    }),
+    volumesAtLimit: new Gauge({
+      name: "snapshot_retainer_volumes_at_limit",
+      help: "Of these, volumes with as many snapshots as their number or ceiling allows: the next one takes the oldest's place.",
+      registers,
+    }),
+    refused: new Gauge({
+      name: "snapshot_retainer_refused_snapshots",
+      help: "VolumeSnapshotContents that are not ready and have an error of the CSI driver, by driver; of the leader alone.",
+      labelNames: ["driver"],
+      registers,
+    }),
+    notices: new Gauge({
+      name: "snapshot_retainer_notices",
+      help: "Matters that somebody should hear of, as they stand, by the reason of their Event (LeakSuspected, FreeStuck, NotBelieved, NeverReady, PinnedFull, NumberUnknown).",
+      labelNames: ["reason"],
       registers,
     }),
   };

@@ -35,6 +35,7 @@ export function createReport(options: ReportOptions): Report {
     planned(world, plan) {
       subjects = backupSubjects(world, plan);
       countPlan(plan, metrics);
+      countStorage(world, plan, metrics);
       tellNotices(plan.notices, told, options);
     },
     applied(action) {
@@ -104,6 +105,36 @@ function countPlan({ snapshots, volumes }: Plan, metrics: ControllerMetrics): vo
       ({ pinned, number, ceiling }) => pinned > 0 && pinned >= Math.min(number, ceiling ?? number),
     ).length,
   );
+}
+
+function countStorage({ contents }: World, plan: Plan, metrics: ControllerMetrics): void {
+  const { snapshots, volumes, notices } = plan;
+  metrics.pinned.set(snapshots.filter(({ pinned }) => pinned).length);
+  metrics.volumes.set(volumes.length);
+  metrics.volumesAtLimit.set(
+    volumes.filter(
+      ({ taken, going, number, ceiling }) => taken - going >= Math.min(number, ceiling ?? number),
+    ).length,
+  );
+  countOldest(snapshots, metrics);
+  metrics.refused.reset();
+  for (const { spec, status } of contents) {
+    const isRefused = status?.readyToUse !== true && (status?.error?.message ?? "") !== "";
+    if (isRefused) metrics.refused.inc({ driver: spec.driver });
+  }
+  metrics.notices.reset();
+  for (const { reason } of notices) metrics.notices.inc({ reason });
+}
+
+function countOldest(snapshots: Plan["snapshots"], metrics: ControllerMetrics): void {
+  metrics.oldest.reset();
+  const oldest = new Map<string, number>();
+  for (const { stage, driver = "unknown", takenAt } of snapshots) {
+    if (stage === "retained" && takenAt !== undefined) {
+      oldest.set(driver, Math.min(oldest.get(driver) ?? Infinity, takenAt / 1000));
+    }
+  }
+  for (const [driver, seconds] of oldest) metrics.oldest.set({ driver }, seconds);
 }
 
 /** Each matter once, until it is over. */

@@ -14,7 +14,7 @@ import { availableBinaries } from "../cluster/availability.ts";
 import { debianProgram } from "../cluster/debian.ts";
 import { FAULTS, HEALTHY } from "./alert-cases.ts";
 import type { Series } from "./alert-cases.ts";
-import { render } from "./chart.ts";
+import { only, render } from "./chart.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 const promtool = await debianProgram("prometheus", "usr/bin/promtool");
@@ -36,6 +36,8 @@ const Rules = z.object({
     ),
   }),
 });
+const Texts = z.record(z.string(), z.string());
+const Dashboard = z.object({ metadata: z.object({ labels: Texts, annotations: Texts }), data: Texts });
 type Groups = z.infer<typeof Rules>["spec"]["groups"];
 
 /** The rules of the chart, as a file of Prometheus. */
@@ -81,6 +83,30 @@ describe("alerts", { skip }, () => {
       [...asked].filter((name) => !known.has(name)),
       [],
     );
+  });
+});
+
+describe("the dashboard", { skip }, () => {
+  test("asks for metrics that there are, and is where Grafana's sidecar looks", async () => {
+    const values = {
+      metrics: { grafanaDashboard: { enabled: true, annotations: { grafana_folder: "Backup" } } },
+    };
+    const objects = await render(binaries?.helm ?? "", { values });
+    const found = only(objects, "ConfigMap", "snapshot-retainer-dashboard");
+    const { metadata, data } = Dashboard.parse(found);
+    assert.equal(metadata.labels["grafana_dashboard"], "1");
+    assert.equal(metadata.annotations["grafana_folder"], "Backup");
+    const text = data["snapshot-retainer.json"] ?? "";
+    const { panels } = z.object({ panels: z.array(z.unknown()) }).parse(JSON.parse(text));
+    assert.ok(panels.length > 10);
+    const { registry } = createMetrics();
+    createControllerMetrics(registry);
+    const sources = ["src/metrics.ts", "src/controller/metrics.ts"].map((file) => readFileSync(file, "utf8"));
+    const known = new Set(sources.join("").match(/snapshot_retainer_[a-z_]+/g));
+    for (const { name } of registry.getMetricsAsArray()) known.add(name);
+    const asked = new Set(text.match(/(snapshot_retainer|nodejs|process)_[a-z0-9_]+/g));
+    const missing = [...asked].filter((name) => !known.has(name.replace(/_bucket$/, "")));
+    assert.deepEqual(missing, []);
   });
 });
 

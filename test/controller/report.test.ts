@@ -165,6 +165,53 @@ test("a notice is told once while it lasts, and again when it comes back", () =>
   }
 });
 
+test("what is on the storage is counted: pins, the oldest by driver, volumes at their limit, refusals, and what is to be looked at", async () => {
+  const { report, metric } = aReport();
+  const volume: VolumePlan = {
+    volumeName: "shop.data",
+    volumeKey: "shop/data",
+    volume: { namespace: "shop", name: "data" },
+    number: 2,
+    numberReason: "",
+    ceiling: undefined,
+    ceilingReason: undefined,
+    taken: 2,
+    retained: 2,
+    pinned: 1,
+    going: 0,
+  };
+  const snapshots = [
+    aVerdict({ takenAt: 5_000, pinned: true }),
+    aVerdict({ takenAt: 9_000 }),
+    aVerdict({ driver: "file", takenAt: 7_000 }),
+  ];
+  const refused = {
+    metadata: { name: "c" },
+    spec: { driver: "array", source: {}, volumeSnapshotRef: {} },
+    status: { readyToUse: false, error: { message: "limit reached" } },
+  };
+  const notice = { key: "k", type: "Warning", reason: "LeakSuspected", message: "" } as const;
+  const object = { apiVersion: "v1", kind: "Backup", namespace: "velero", name: "b1", uid: undefined };
+  report.planned(
+    { ...WORLD, contents: [refused] },
+    {
+      ...PLAN,
+      snapshots,
+      volumes: [volume, { ...volume, volumeName: "shop.logs", volumeKey: "shop/logs", taken: 1 }],
+      notices: [{ ...notice, object }],
+    },
+  );
+  assert.deepEqual(await metric("pinned_snapshots"), [{ value: 1 }]);
+  assert.deepEqual(await metric("oldest_retained_timestamp_seconds"), [
+    { driver: "array", value: 5 },
+    { driver: "file", value: 7 },
+  ]);
+  assert.deepEqual(await metric("volumes"), [{ value: 2 }]);
+  assert.deepEqual(await metric("volumes_at_limit"), [{ value: 1 }]);
+  assert.deepEqual(await metric("refused_snapshots"), [{ driver: "array", value: 1 }]);
+  assert.deepEqual(await metric("notices"), [{ reason: "LeakSuspected", value: 1 }]);
+});
+
 test("a plan is counted by driver, by what waits for the budget, and by volumes full of pins", async () => {
   const { report, metric } = aReport();
   const volume: VolumePlan = {
