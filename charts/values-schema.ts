@@ -168,6 +168,7 @@ export const Values = section({
   controller: section({
     enabled: z.boolean(),
     canary: section({ enabled: z.boolean(), every: Duration }),
+    statusPage: section({ enabled: z.boolean(), port: z.int().min(1).max(65_535) }),
     serviceAccount: Account,
     ...Pods,
   }),

@@ -28,6 +28,10 @@ function flags(): Option[] {
     new Option("--probe-port <port>", "plain port of /healthz, /readyz and /metrics")
       .default(8080)
       .argParser(parsePort),
+    new Option(
+      "--status-port <port>",
+      "port of the status page, on the loopback address alone, for kubectl port-forward; no page where left out",
+    ).argParser(parsePort),
     new Option("--policy-configmap <name>", "ConfigMap with the policy").default("snapshot-retainer-policy"),
     new Option("--policy-file <file>", "read the policy from a file instead"),
     new Option("--signing-key-secret <name>", "Secret with the webhook's signing key").default(

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Server } from "node:http";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
@@ -12,6 +13,7 @@ import { createCanaryReport } from "../controller/canary-report.ts";
 import { runCanary } from "../controller/canary.ts";
 import { startCaches, cacheProblems, unsyncedCaches } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
+import { gather } from "../controller/gather.ts";
 import { startLeader } from "../controller/leader.ts";
 import type { Leader, LeaderOptions } from "../controller/leader.ts";
 import { createControllerMetrics } from "../controller/metrics.ts";
@@ -20,6 +22,8 @@ import { createReport } from "../controller/report.ts";
 import { createRestoreObjects } from "../controller/restore-objects.ts";
 import { createRestoreReport } from "../controller/restore-report.ts";
 import { createSightings } from "../controller/sightings.ts";
+import { createStatusPage } from "../controller/status-page.ts";
+import type { World } from "../retention/world.ts";
 import { createEventRecorder } from "../kube/events.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { runElector } from "../kube/lease-elector.ts";
@@ -46,6 +50,8 @@ export interface ControllerConfig extends Pick<
   | "signingKeySecret"
   | "logLevel"
 > {
+  /** Where the status page is; undefined: there is none. */
+  readonly statusPort?: number;
   /** Name of the Lease that the replicas elect their leader by. */
   readonly lease: string;
   /** Milliseconds between two probes of admission; 0: there are none. */
@@ -74,6 +80,7 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
   const parts = createParts(config, stopped.signal);
   const policy = await startPolicy(parts);
   let caches: Caches | undefined;
+  let page: Server | undefined;
   function notReady(): string[] {
     return [
       ...(policy.current() === undefined
@@ -90,6 +97,7 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
   try {
     const replica = await startReplica(parts, policy, signal);
     ({ caches } = replica);
+    page = await startStatusPage(parts, policy, replica);
     while ([...notReady(), ...cacheProblems(replica.caches)].length > 0) {
       await sleep(READY_POLL_MS, undefined, { signal });
     }
@@ -99,9 +107,28 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
     if (!signal.aborted) throw error;
   } finally {
     stopped.abort();
-    await drain(probes, 0);
+    await Promise.all([probes, page].map(async (server) => server && drain(server, 0)));
   }
   parts.log.info("stopped");
+}
+
+/** The page names what belongs to all tenants: only from the Pod itself, where port-forward ends, can it be reached. */
+async function startStatusPage(
+  { config, log }: Parts,
+  policy: RunningPolicy,
+  { caches, world, leads }: Replica,
+): Promise<Server | undefined> {
+  if (config.statusPort === undefined) return undefined;
+  const page = createStatusPage({
+    world: () => (cacheProblems(caches).length === 0 ? world() : undefined),
+    policy: () => policy.current(),
+    policyLocation: policy.location,
+    leads,
+    now: Date.now,
+  });
+  const server = await listenPlain(page, { host: "127.0.0.1", port: config.statusPort });
+  log.info({ statusPort: portOf(server) }, "status page listening");
+  return server;
 }
 
 /** Nobody should lead who does not see everything yet; a start takes seconds. */
@@ -109,6 +136,9 @@ const READY_POLL_MS = 50;
 
 interface Replica {
   readonly caches: Caches;
+  /** The cluster as the caches have it now. */
+  readonly world: () => World;
+  readonly leads: () => boolean;
   /** Stands by and leads until the signal aborts. */
   run(): Promise<void>;
 }
@@ -136,6 +166,8 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
   const options = leaderOptions(parts, policy, { caches, sightings, restoreObjects, metrics, signer, stop });
   return {
     caches,
+    world: () => gather(caches, sightings, keptDocument, Date.now()),
+    leads: () => leader !== undefined,
     run: async () =>
       elect(parts, stop, async (term) => {
         leader = startLeader(term, options);

@@ -213,7 +213,7 @@ function programOf({ program }: Version): Pick<Version, "program"> {
 
 /** Where Pods listen, and what a probe asks, is another matter for processes on one machine. */
 function isKept(flag: string): boolean {
-  return !/^--(host|port|probe-port|drain-seconds|canary-every)=/.test(flag);
+  return !/^--(host|port|probe-port|status-port|drain-seconds|canary-every)=/.test(flag);
 }
 
 const Deployment = z.object({

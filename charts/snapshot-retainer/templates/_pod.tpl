@@ -57,6 +57,9 @@
 - --lease={{ include "snapshot-retainer.leaseName" . }}
 - --canary-every={{ ternary .Values.controller.canary.every "off" .Values.controller.canary.enabled }}
 - --log-level={{ .Values.logLevel }}
+{{- if .Values.controller.statusPage.enabled }}
+- --status-port={{ .Values.controller.statusPage.port }}
+{{- end }}
 {{- with .Values.controller.extraArgs }}
 {{ toYaml . }}
 {{- end }}

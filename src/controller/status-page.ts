@@ -1,0 +1,103 @@
+import type { RequestListener } from "node:http";
+import { renderPage } from "../page/page.ts";
+import { CONTENT_SECURITY_POLICY } from "../page/style.ts";
+import { parseFilters } from "../page/view.ts";
+import type { Movement, PageView } from "../page/view.ts";
+import { reportOf } from "../plan/report.ts";
+import type { RetentionPolicy } from "../policy/schema.ts";
+import { decide } from "../retention/decide.ts";
+import { timeOf } from "../retention/time.ts";
+import type { World } from "../retention/world.ts";
+
+/** What the page is made from. */
+export interface StatusPageOptions {
+  /** The cluster as this replica sees it; undefined while it does not see all of it. */
+  readonly world: () => World | undefined;
+  readonly policy: () => RetentionPolicy | undefined;
+  /** Where the policy is, for people. */
+  readonly policyLocation: string;
+  readonly leads: () => boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** A plan of a large cluster takes a tenth of a second: whoever reloads all the time gets the one from before. */
+const FRESH_MS = 2_000;
+
+/**
+ * The status page: read-only, and for this machine alone, as `kubectl port-forward` comes from there: it names what belongs to all
+ * tenants. A name in `Host` that is not this machine's is another site's, which made a browser look here.
+ */
+export function createStatusPage(options: StatusPageOptions): RequestListener {
+  let latest: PageView | undefined;
+  function view(): PageView | undefined {
+    if (latest === undefined || options.now() - latest.now > FRESH_MS) latest = look(options);
+    return latest;
+  }
+  return ({ method = "", url = "/", headers }, response) => {
+    const { pathname, searchParams } = new URL(url, "http://localhost");
+    const status = statusOf(method, pathname, headers.host ?? "");
+    if (status !== 200) {
+      response.writeHead(status, { "content-type": "text/plain" }).end(`${ANSWERS[status]}\n`);
+      return;
+    }
+    const seen = view();
+    if (seen === undefined) {
+      response
+        .writeHead(503, { "content-type": "text/plain", "retry-after": "2" })
+        .end("not ready: see /readyz\n");
+      return;
+    }
+    const body = renderPage(seen, parseFilters(searchParams));
+    response.writeHead(200, { ...HEADERS, "content-length": Buffer.byteLength(body) });
+    response.end(method === "HEAD" ? undefined : body);
+  };
+}
+
+const ANSWERS = {
+  404: "not found",
+  405: "read-only",
+  421: "open it as localhost: kubectl port-forward",
+} as const;
+
+function statusOf(method: string, path: string, host: string): 200 | keyof typeof ANSWERS {
+  if (!/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host)) return 421;
+  if (method !== "GET" && method !== "HEAD") return 405;
+  return path === "/" ? 200 : 404;
+}
+
+const HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+};
+
+function look({ world, policy, policyLocation, leads, now }: StatusPageOptions): PageView | undefined {
+  const [seen, rules] = [world(), policy()];
+  if (seen === undefined || rules === undefined) {
+    return undefined;
+  }
+  const at = now();
+  const plan = decide(seen, rules, at);
+  return {
+    report: reportOf({ plan, now: at, mode: rules.mode, policy: policyLocation, verified: true }),
+    now: at,
+    leads: leads(),
+    movements: movementsOf(seen),
+  };
+}
+
+function movementsOf({ dataUploads }: World): ReadonlyMap<string, readonly Movement[]> {
+  const byVolume = new Map<string, Movement[]>();
+  for (const { metadata, spec, status } of dataUploads) {
+    const volume = `${spec.sourceNamespace}/${spec.sourcePVC}`;
+    const owner = metadata.ownerReferences?.find(({ kind }) => kind === "Backup");
+    const at = timeOf(metadata.creationTimestamp);
+    if (at === undefined) continue;
+    const movement = { backup: owner?.name ?? metadata.name ?? "", at, phase: status?.phase ?? "New" };
+    byVolume.set(volume, [...(byVolume.get(volume) ?? []), movement]);
+  }
+  return byVolume;
+}
