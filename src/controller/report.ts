@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { EventRecorder, EventSubject } from "../kube/events.ts";
+import type { Metadata } from "../kube/objects.ts";
 import { messageOf } from "../log.ts";
 import type { Action, Plan, PlanNotice } from "../retention/plan.ts";
 import { backupKey } from "../retention/world.ts";
@@ -25,15 +26,17 @@ export interface ReportOptions {
 export function createReport(options: ReportOptions): Report {
   const { log, metrics, events } = options;
   const told = new Set<string>();
-  let subjects = new Map<string, EventSubject>();
+  let subjects = new Map<string, EventSubject[]>();
 
   function tell(action: Action, type: "Normal" | "Warning", reason: string, message: string): void {
-    const subject = subjects.get(action.key) ?? contentSubject(action);
-    if (subject !== undefined) events.record(subject, { type, reason, message });
+    const known = subjects.get(action.key) ?? [];
+    const content = contentSubject(action);
+    const all = known.length > 0 || content === undefined ? known : [content];
+    for (const subject of all) events.record(subject, { type, reason, message });
   }
   return {
     planned(world, plan) {
-      subjects = backupSubjects(world, plan);
+      subjects = subjectsOf(world, plan);
       countPlan(plan, metrics);
       countStorage(world, plan, metrics);
       tellNotices(plan.notices, told, options);
@@ -70,20 +73,31 @@ const EVENT_REASONS: Partial<Readonly<Record<Action["kind"], string>>> = {
   recreate: "SnapshotContentRecreated",
 };
 
-/** The Backup that each content belongs to, where that exists: what people look at. */
-function backupSubjects(world: World, plan: Plan): Map<string, EventSubject> {
-  const backups = new Map(
-    world.backups.map(({ metadata: { namespace = "", name = "", uid } }) => [
-      backupKey({ namespace, name }),
-      { apiVersion: "velero.io/v1", kind: "Backup", namespace, name, uid },
+/** The Backup that each content belongs to, and the claim that its snapshot is of, as far as they exist: what people look at. */
+function subjectsOf(world: World, plan: Plan): Map<string, EventSubject[]> {
+  const backups = byKey(world.backups, "velero.io/v1", "Backup");
+  const claims = byKey(world.claims, "v1", "PersistentVolumeClaim");
+  return new Map(
+    plan.snapshots.map(({ name, backup, volume: { namespace = "", name: claim } }) => [
+      name,
+      [backup && backups.get(backupKey(backup)), claims.get(backupKey({ namespace, name: claim }))].filter(
+        (subject) => subject !== undefined,
+      ),
     ]),
   );
-  const subjects = new Map<string, EventSubject>();
-  for (const { name, backup } of plan.snapshots) {
-    const subject = backup && backups.get(backupKey(backup));
-    if (subject !== undefined) subjects.set(name, subject);
-  }
-  return subjects;
+}
+
+function byKey(
+  objects: readonly { readonly metadata: Metadata }[],
+  apiVersion: string,
+  kind: string,
+): ReadonlyMap<string, EventSubject> {
+  return new Map(
+    objects.map(({ metadata: { namespace = "", name = "", uid } }) => [
+      backupKey({ namespace, name }),
+      { apiVersion, kind, namespace, name, uid },
+    ]),
+  );
 }
 
 function contentSubject(action: Action): EventSubject | undefined {

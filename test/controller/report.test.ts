@@ -92,6 +92,17 @@ test("what was done is told on the Backup that it belongs to", () => {
   assert.deepEqual(events, ["Normal SnapshotRetained on Backup velero/b1 b-uid: b1-x: its data was copied"]);
 });
 
+test("and on the claim that its snapshot is of", () => {
+  const { report, events } = aReport();
+  const claims = [{ metadata: { namespace: "shop", name: "data", uid: "p-uid" } }];
+  report.planned({ ...WORLD, claims }, { ...PLAN, snapshots: [aVerdict({})] });
+  report.applied(MARK);
+  assert.deepEqual(events, [
+    "Normal SnapshotRetained on Backup velero/b1 b-uid: b1-x: its data was copied",
+    "Normal SnapshotRetained on PersistentVolumeClaim shop/data p-uid: b1-x: its data was copied",
+  ]);
+});
+
 test("without a Backup it is told on the content", () => {
   const { report, events } = aReport();
   report.planned({ ...WORLD, backups: [] }, { ...PLAN, snapshots: [aVerdict({})] });

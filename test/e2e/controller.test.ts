@@ -121,6 +121,10 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
       assert.ok((await eventsOf(api, first.backup)).includes("SnapshotRetained")),
     );
 
+    await eventually("and on the claim", async () =>
+      assert.ok((await eventsOf(api, volume.claim)).includes("SnapshotRetained")),
+    );
+
     const second = await play(volume);
     const third = await play(volume);
     await holds(cluster, volume, [second.handle, third.handle]);
