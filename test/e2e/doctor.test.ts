@@ -13,6 +13,7 @@ import { createVolume, startScene } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
 import { NAMESPACE } from "./product.ts";
+import { A_LOCATION, aVelero } from "./velero-workloads.ts";
 import type { Product } from "./product.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
@@ -232,12 +233,6 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
 });
 
 const OURS = "app.kubernetes.io/part-of=snapshot-retainer";
-const A_LOCATION = {
-  apiVersion: "velero.io/v1",
-  kind: "BackupStorageLocation",
-  metadata: { name: "default", namespace: "velero" },
-  spec: { provider: "aws", objectStorage: { bucket: "backups" } },
-};
 const POLICY_REF: Ref = {
   apiVersion: "v1",
   kind: "ConfigMap",
@@ -248,29 +243,6 @@ const BINDING: Ref = {
   kind: "ClusterRoleBinding",
   metadata: { name: "snapshot-retainer-controller" },
 };
-
-/** Server and node-agent as `velero install` writes them; nothing runs here but the processes of the tests. */
-function aVelero(): [Workload, Workload] {
-  return [aWorkload("Deployment", "velero", "server"), aWorkload("DaemonSet", "node-agent", "node-agent")];
-}
-
-interface Workload extends Ref {
-  readonly spec: object;
-}
-
-function aWorkload(kind: string, name: string, command: string): Workload {
-  const labels = { deploy: name };
-  const container = { name, image: "velero/velero:v1.18.3", command: ["/velero"], args: [command] };
-  return {
-    apiVersion: "apps/v1",
-    kind,
-    metadata: { name, namespace: "velero" },
-    spec: {
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { containers: [container] } },
-    },
-  };
-}
 
 const Roles = z.object({
   items: z.array(

@@ -125,7 +125,7 @@ describe("an Event", () => {
     assert.deepEqual(dropped, [failure]);
   });
 
-  test("beyond sixty in a minute is dropped and counted, until the next minute", async () => {
+  test("beyond 180 in a minute is dropped and counted, until the next minute", async () => {
     const recorded = aRecorder();
     for (let index = 0; index < 183; index += 1) {
       recorded.recorder.record(backup, text);

@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+
+/** A command as it stands in a page, its continued lines joined. */
+export interface Documented {
+  readonly file: string;
+  readonly line: number;
+  readonly command: string;
+}
+
+/** The commands of a page: the lines of its `sh` blocks, and of other blocks what follows a `$`. */
+export function commandsOf(file: string): Documented[] {
+  const found: Documented[] = [];
+  let block: "sh" | "other" | undefined;
+  let begun: { line: number; text: string } | undefined;
+  for (const [index, raw] of readFileSync(file, "utf8").split("\n").entries()) {
+    const text = raw.trim();
+    if (text.startsWith("```")) {
+      block = block === undefined ? (text === "```sh" ? "sh" : "other") : undefined;
+      continue;
+    }
+    const command = block === "sh" ? text : block === "other" && text.startsWith("$ ") ? text.slice(2) : "";
+    if (command === "" || command.startsWith("#")) continue;
+    const joined: { line: number; text: string } =
+      begun === undefined
+        ? { line: index + 1, text: command }
+        : { line: begun.line, text: `${begun.text} ${command}` };
+    if (joined.text.endsWith("\\")) {
+      begun = { ...joined, text: joined.text.slice(0, -1).trim() };
+      continue;
+    }
+    begun = undefined;
+    found.push({ file, line: joined.line, command: joined.text.replace(/\s+#.*$/, "") });
+  }
+  return found;
+}
