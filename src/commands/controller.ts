@@ -22,7 +22,6 @@ import { createReport } from "../controller/report.ts";
 import { createRestoreObjects } from "../controller/restore-objects.ts";
 import { createRestoreReport } from "../controller/restore-report.ts";
 import { createSightings } from "../controller/sightings.ts";
-import { createStatusPage } from "../controller/status-page.ts";
 import type { World } from "../retention/world.ts";
 import { createEventRecorder } from "../kube/events.ts";
 import type { EventRecorder } from "../kube/events.ts";
@@ -33,8 +32,11 @@ import { readSigningKey } from "../kube/signing-key.ts";
 import { createLog, messageOf } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Metrics } from "../metrics.ts";
+import { startTraces } from "../traces/traces.ts";
 import { drain, listenPlain, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
+import { startStatusPage } from "./controller-page.ts";
+import type { Seeing } from "./controller-page.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
 
@@ -112,33 +114,10 @@ export async function runController(config: ControllerConfig, signal: AbortSigna
   parts.log.info("stopped");
 }
 
-/** The page names what belongs to all tenants: only from the Pod itself, where port-forward ends, can it be reached. */
-async function startStatusPage(
-  { config, log }: Parts,
-  policy: RunningPolicy,
-  { caches, world, leads }: Replica,
-): Promise<Server | undefined> {
-  if (config.statusPort === undefined) return undefined;
-  const page = createStatusPage({
-    world: () => (cacheProblems(caches).length === 0 ? world() : undefined),
-    policy: () => policy.current(),
-    policyLocation: policy.location,
-    leads,
-    now: Date.now,
-  });
-  const server = await listenPlain(page, { host: "127.0.0.1", port: config.statusPort });
-  log.info({ statusPort: portOf(server) }, "status page listening");
-  return server;
-}
-
 /** Nobody should lead who does not see everything yet; a start takes seconds. */
 const READY_POLL_MS = 50;
 
-interface Replica {
-  readonly caches: Caches;
-  /** The cluster as the caches have it now. */
-  readonly world: () => World;
-  readonly leads: () => boolean;
+interface Replica extends Seeing {
   /** Stands by and leads until the signal aborts. */
   run(): Promise<void>;
 }
@@ -163,22 +142,36 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     onChange: (urgent) => leader?.ring(urgent),
   });
   policy.onLoaded(() => leader?.ring(true));
-  const options = leaderOptions(parts, policy, { caches, sightings, restoreObjects, metrics, signer, stop });
+  const traces = await startTraces("controller", process.env);
+  const options = leaderOptions(parts, policy, {
+    traces,
+    caches,
+    sightings,
+    restoreObjects,
+    metrics,
+    signer,
+    stop,
+  });
   return {
     caches,
     world: () => gather(caches, sightings, keptDocument, Date.now()),
     leads: () => leader !== undefined,
-    run: async () =>
-      elect(parts, stop, async (term) => {
+    async run() {
+      await elect(parts, stop, async (term) => {
         leader = startLeader(term, options);
         const over = AbortSignal.any([term.signal, stop]);
         await Promise.all([leader.ended, probeAdmission(parts, { policy, metrics, signal: over })]);
         leader = undefined;
-      }),
+      });
+      await traces?.stop();
+    },
   };
 }
 
-type Seen = Pick<LeaderOptions, "caches" | "sightings" | "restoreObjects" | "metrics" | "signer" | "stop">;
+type Seen = Pick<
+  LeaderOptions,
+  "traces" | "caches" | "sightings" | "restoreObjects" | "metrics" | "signer" | "stop"
+>;
 
 function leaderOptions(parts: Parts, policy: RunningPolicy, seen: Seen): LeaderOptions {
   const { rest, log, events, onError } = parts;

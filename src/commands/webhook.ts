@@ -26,7 +26,10 @@ import type { Metrics } from "../metrics.ts";
 import { createApp } from "../server/app.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
+import type { Answered } from "../server/admission.ts";
 import { createReport } from "../server/report.ts";
+import { traceAnswer } from "../traces/admission.ts";
+import { startTraces } from "../traces/traces.ts";
 import { startCertificates, tlsSettings } from "./certificates.ts";
 import { startControllerLink } from "./controller-link.ts";
 import { startHandBack } from "./hand-back.ts";
@@ -138,7 +141,9 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   const controller = startControllerLink({ ...parts, onError });
   startHandBack({ ...parts, onError }, policy, controller);
   const schema = watchDataUploadSchema(rest, onError, parts.signal);
-  const report = createReport(parts);
+  const traces = await startTraces("webhook", process.env);
+  const trace = traces && ((answered: Answered) => traceAnswer(traces, answered, Date.now()));
+  const report = createReport({ ...parts, trace });
   const app = createApp({
     context: () => ({
       policy: policy.current(),
@@ -160,7 +165,9 @@ async function startAdmission(parts: Parts, policy: RunningPolicy, signal: Abort
   return {
     app,
     beforeScrape: () => report.flush(),
-    flush: async () => memory.flush(),
+    async flush() {
+      await Promise.all([memory.flush(), traces?.stop()]);
+    },
     notReady: () => [
       ...lookup.unsynced().map((name) => `cache: ${name} not synced yet`),
       ...(controller.synced() ? [] : ["cache: leases not synced yet"]),

@@ -3,7 +3,10 @@ import { createWorkQueue } from "../kube/work-queue.ts";
 import type { WorkQueue } from "../kube/work-queue.ts";
 import { decide } from "../retention/decide.ts";
 import { nextMemory } from "../retention/memory.ts";
-import type { Action } from "../retention/plan.ts";
+import type { Outcome } from "../kube/work-queue-state.ts";
+import { messageOf } from "../log.ts";
+import type { Action, Plan } from "../retention/plan.ts";
+import type { Traces } from "../traces/traces.ts";
 import { createRecall } from "../retention/recall.ts";
 import type { DocumentReader } from "../retention/world.ts";
 import { applyActions } from "./apply.ts";
@@ -34,6 +37,8 @@ export interface LeaderOptions
   readonly metrics: ControllerMetrics;
   readonly createReport: () => Report;
   readonly createRestoreReport: () => RestoreReport;
+  /** Where traces are wanted. */
+  readonly traces?: Traces | undefined;
   /** Told what keeps the leader from deciding; undefined when nothing does any more. */
   readonly onBlocked: (problems: readonly string[]) => void;
 }
@@ -80,7 +85,9 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
     const world = gather(caches, sightings, options.documents, now());
     const begun = options.clock();
     const plan = decide(world, policy, now(), recall);
-    metrics.planSeconds.observe((options.clock() - begun) / 1000);
+    const tookMs = options.clock() - begun;
+    metrics.planSeconds.observe(tookMs / 1000);
+    tracePlan(options, plan, tookMs);
     metrics.lastPlan.set(now() / 1000);
     sightings.remember(nextMemory(world, plan, now()));
     work.replace(byKey(notAgain(plan.actions, world, (name) => sightings.gone(name))));
@@ -145,6 +152,36 @@ function printOf({ actions }: Item): string {
   );
 }
 
+function tracePlan({ traces, now }: LeaderOptions, { snapshots, actions }: Plan, tookMs: number): void {
+  const attributes = {
+    "snapshot_retainer.snapshots": snapshots.length,
+    "snapshot_retainer.actions": actions.length,
+  };
+  traces?.span({ name: "plan", start: now() - tookMs, end: now(), attributes });
+}
+
+/** Does it, and tells of it where traces are wanted. */
+async function traced(
+  { traces, now }: LeaderOptions,
+  { key, actions }: Item,
+  work: () => Promise<Outcome>,
+): Promise<Outcome> {
+  if (traces === undefined) return work();
+  const start = now();
+  const attributes = {
+    "k8s.object.name": key,
+    "snapshot_retainer.actions": actions.map(({ kind }) => kind).join(","),
+  };
+  try {
+    const outcome = await work();
+    traces.span({ name: "apply", start, end: now(), attributes });
+    return outcome;
+  } catch (error) {
+    traces.span({ name: "apply", start, end: now(), attributes, error: messageOf(error) });
+    throw error;
+  }
+}
+
 function createActionQueue(term: Term, options: LeaderOptions, report: Report): WorkQueue<Item> {
   const { rest, sightings, metrics, now, onError } = options;
   const told = { failed: (failure: ActionFailed) => report.failed(failure), onError };
@@ -154,24 +191,26 @@ function createActionQueue(term: Term, options: LeaderOptions, report: Report): 
     signal: term.signal,
     keyOf: ({ key }) => key,
     printOf,
-    work: async ({ actions }) =>
+    work: async (item) =>
       attempt(term, told, async (signal) =>
-        applyActions(
-          actions,
-          {
-            ...options,
-            writes: createWrites(rest, signal),
-            confirm: async () => term.confirm(),
-            onBegun: (action) => {
-              sightings.freeBegan(now());
-              metrics.frees.inc({ reason: action.reason });
-              report.applied(action);
+        traced(options, item, async () =>
+          applyActions(
+            item.actions,
+            {
+              ...options,
+              writes: createWrites(rest, signal),
+              confirm: async () => term.confirm(),
+              onBegun: (action) => {
+                sightings.freeBegan(now());
+                metrics.frees.inc({ reason: action.reason });
+                report.applied(action);
+              },
             },
-          },
-          // A free was told of when it was begun: its end comes by a watch.
-          (action) => {
-            if (action.kind !== "free") report.applied(action);
-          },
+            // A free was told of when it was begun: its end comes by a watch.
+            (action) => {
+              if (action.kind !== "free") report.applied(action);
+            },
+          ),
         ),
       ),
   });

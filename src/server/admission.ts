@@ -14,6 +14,8 @@ export interface Answered {
   readonly result: Result;
   readonly seconds: number;
   readonly request: AdmissionRequest | undefined;
+  /** The API server's trace, where it traces: its header `traceparent`. */
+  readonly traceparent?: string | undefined;
 }
 
 /** What an answer comes to: as metrics and the log name it. */
@@ -94,7 +96,15 @@ function answerBody(
   function conclude({ answer, outcome, result }: Decided): void {
     send(response, { uid: review.kind === "request" ? review.request.uid : review.uid, ...answer });
     const kind = read?.resource.resource ?? "unknown";
-    options.onAnswered({ kind, outcome, result, seconds: options.clock() - start, request: read });
+    const { traceparent } = request.headers;
+    options.onAnswered({
+      kind,
+      outcome,
+      result,
+      seconds: options.clock() - start,
+      request: read,
+      traceparent: typeof traceparent === "string" ? traceparent : undefined,
+    });
   }
   const decided =
     review.kind === "request"

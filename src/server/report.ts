@@ -11,6 +11,8 @@ export interface ReportOptions {
   readonly metrics: Metrics;
   readonly log: Pick<Log, "plain" | "warn">;
   readonly events: EventRecorder;
+  /** Told of each answer, where traces are wanted. */
+  readonly trace?: ((answered: Answered) => void) | undefined;
 }
 
 /** Where each answer is told of. */
@@ -22,13 +24,14 @@ export interface Report {
 }
 
 /** A report of answers to metrics, the log and Events. */
-export function createReport({ metrics, log, events }: ReportOptions): Report {
+export function createReport({ metrics, log, events, trace }: ReportOptions): Report {
   const tallies = createTallies(metrics);
   return {
     answered(answered) {
       tallies.count(answered);
       writeLine(answered, log);
       recordNotices(answered, events);
+      trace?.(answered);
     },
     flush: () => tallies.flush(),
   };

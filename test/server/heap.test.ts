@@ -42,7 +42,8 @@ describe("what a webhook keeps of a request", () => {
     child = fork("test/server/heap-child.ts", {
       // Code that is not used is let go at some time, which is not what is looked for.
       execArgv: ["--expose-gc", "--no-flush-bytecode"],
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      // Its log is a line for each request.
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     [{ port }] = Port.parse(await once(child, "message"));
   });
