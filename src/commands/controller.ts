@@ -22,7 +22,6 @@ import { createReport } from "../controller/report.ts";
 import { createRestoreObjects } from "../controller/restore-objects.ts";
 import { createRestoreReport } from "../controller/restore-report.ts";
 import { createSightings } from "../controller/sightings.ts";
-import type { World } from "../retention/world.ts";
 import { createEventRecorder } from "../kube/events.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { runElector } from "../kube/lease-elector.ts";
