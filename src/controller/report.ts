@@ -73,16 +73,20 @@ const EVENT_REASONS: Partial<Readonly<Record<Action["kind"], string>>> = {
   recreate: "SnapshotContentRecreated",
 };
 
-/** The Backup that each content belongs to, and the claim that its snapshot is of, as far as they exist: what people look at. */
+/** The Backup that each content belongs to, its DataUpload, and the claim that its snapshot is of, as far as they exist: what people look at. */
 function subjectsOf(world: World, plan: Plan): Map<string, EventSubject[]> {
   const backups = byKey(world.backups, "velero.io/v1", "Backup");
+  const uploads = byKey(world.dataUploads, "velero.io/v2alpha1", "DataUpload");
   const claims = byKey(world.claims, "v1", "PersistentVolumeClaim");
   return new Map(
     plan.snapshots.map(({ name, backup, volume: { namespace = "", name: claim } }) => [
       name,
-      [backup && backups.get(backupKey(backup)), claims.get(backupKey({ namespace, name: claim }))].filter(
-        (subject) => subject !== undefined,
-      ),
+      [
+        backup && backups.get(backupKey(backup)),
+        // Velero's own mover calls its clone like the DataUpload.
+        backup && uploads.get(backupKey({ namespace: backup.namespace, name })),
+        claims.get(backupKey({ namespace, name: claim })),
+      ].filter((subject) => subject !== undefined),
     ]),
   );
 }

@@ -92,13 +92,20 @@ test("what was done is told on the Backup that it belongs to", () => {
   assert.deepEqual(events, ["Normal SnapshotRetained on Backup velero/b1 b-uid: b1-x: its data was copied"]);
 });
 
-test("and on the claim that its snapshot is of", () => {
+test("and on its DataUpload, and the claim that its snapshot is of", () => {
   const { report, events } = aReport();
   const claims = [{ metadata: { namespace: "shop", name: "data", uid: "p-uid" } }];
-  report.planned({ ...WORLD, claims }, { ...PLAN, snapshots: [aVerdict({})] });
+  const dataUploads = [
+    {
+      metadata: { namespace: "velero", name: "b1-x", uid: "u-uid" },
+      spec: { sourceNamespace: "shop", sourcePVC: "data" },
+    },
+  ];
+  report.planned({ ...WORLD, claims, dataUploads }, { ...PLAN, snapshots: [aVerdict({})] });
   report.applied(MARK);
   assert.deepEqual(events, [
     "Normal SnapshotRetained on Backup velero/b1 b-uid: b1-x: its data was copied",
+    "Normal SnapshotRetained on DataUpload velero/b1-x u-uid: b1-x: its data was copied",
     "Normal SnapshotRetained on PersistentVolumeClaim shop/data p-uid: b1-x: its data was copied",
   ]);
 });

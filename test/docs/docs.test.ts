@@ -69,24 +69,31 @@ test("what npm and make are told to do in the documents exists", () => {
   );
 });
 
-test("every test that docs/security.md names exists", () => {
-  const rows = readFileSync("docs/security.md", "utf8")
-    .split("\n")
-    .filter((line) => /^\| S\d+ /.test(line));
-  assert.ok(rows.length >= 18);
-  for (const row of rows) {
-    const named = row.split("|").at(-2) ?? "";
-    const files = named.split("`").filter((_, index) => index % 2 === 1);
-    assert.ok(files.length > 0, row);
-    for (const [index, file] of files.entries()) {
-      const text = readFileSync(join("test", `${file}.test.ts`), "utf8");
-      const sentences = named.split("`")[2 * index + 2]?.match(/"[^"]+"/g) ?? [];
-      assert.ok(sentences.length > 0, `${file} in ${row.slice(0, 6)}`);
-      for (const sentence of sentences)
-        assert.ok(text.includes(sentence.slice(1, -1)), `${file}: ${sentence}`);
-    }
+for (const [page, least] of [
+  ["docs/security.md", 18],
+  ["docs/reliability.md", 12],
+] as const) {
+  test(`every test that ${page} names exists`, () => {
+    const rows = readFileSync(page, "utf8")
+      .split("\n")
+      .filter((line) => /^\| [SC]\d+ /.test(line));
+    assert.ok(rows.length >= least);
+    for (const row of rows) checkNamed(row);
+  });
+}
+
+/** The last cell of a row names files of tests, and after each in quotes what is tested there. */
+function checkNamed(row: string): void {
+  const named = row.split("|").at(-2) ?? "";
+  const files = named.split("`").filter((_, index) => index % 2 === 1);
+  assert.ok(files.length > 0, row);
+  for (const [index, file] of files.entries()) {
+    const text = readFileSync(join("test", `${file}.test.ts`), "utf8");
+    const sentences = named.split("`")[2 * index + 2]?.match(/"[^"]+"/g) ?? [];
+    assert.ok(sentences.length > 0, `${file} in ${row.slice(0, 6)}`);
+    for (const sentence of sentences) assert.ok(text.includes(sentence.slice(1, -1)), `${file}: ${sentence}`);
   }
-});
+}
 
 for (const prefix of ["", "other-mover-"]) {
   test(`examples/${prefix}manifests.yaml reviews as it always did`, async (t) => {

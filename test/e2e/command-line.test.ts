@@ -16,6 +16,8 @@ import { readMetric } from "./metrics.ts";
 import { playBackup } from "./play.ts";
 import type { Movement } from "./play.ts";
 import type { Product } from "./product.ts";
+import { renderSession } from "./session.ts";
+import type { Exchange } from "./session.ts";
 import { aContent } from "./velero.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
@@ -78,13 +80,24 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     }
   }
 
+  /** `SCREENSHOTS=docs/images` keeps there what a person would have seen. */
+  const session: Exchange[] = [];
+  function keep(
+    command: string,
+    { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
+  ): void {
+    session.push({ command: `kubectl retainer ${command}`, output: stdout + stderr });
+  }
+
   /** The snapshot of the backup that was played at this place. */
   function snapshot(index: number): string {
     return movements[index]?.upload.metadata.name ?? "";
   }
 
   test("status says what the array holds, of each volume in a line", async () => {
-    const { stdout } = await retainer("status");
+    const shown = await retainer("status");
+    keep("status", shown);
+    const { stdout } = shown;
     assert.match(stdout, /^VOLUME +RETAINED +LIMIT +OLDEST +NEWEST +PINS +NEXT TO GO +WHEN\n/);
     assert.match(
       stdout,
@@ -123,6 +136,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     const volume = await retainer("explain", "shop/data");
     assert.match(volume.stdout, /^volume shop\/data\n +limit +2: the policy's snapshotsToRetain; ceiling 10/);
     const content = await retainer("explain", snapshot(0));
+    keep(`explain ${snapshot(0)}`, content);
     assert.match(content.stdout, /decision +stays: among the newest of its volume .*within_number/);
     assert.match(content.stdout, /known by +(our signed document|the DataUpload)/);
     const backup = await retainer("explain", "nightly-1");
@@ -135,6 +149,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
   test("a pin outlasts the number, and unpin gives it up", async () => {
     const [oldest = ""] = movements.map(({ handle }) => handle);
     const pinned = await retainer("pin", snapshot(0), "--reason", "audit-2026");
+    keep(`pin ${snapshot(0)} --reason audit-2026`, pinned);
     assert.equal(pinned.stdout, `${snapshot(0)} pinned\n`);
     movements.splice(2, 0, await backUp(data, "nightly-3"));
     await holds(cluster, data, [oldest, movements[2]?.handle ?? ""]);
@@ -184,6 +199,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     await holds(cluster, data, two.slice(1));
 
     const all = await retainer("release", "shop/data", "--yes", "--include-pinned");
+    keep("release shop/data --yes --include-pinned", all);
     assert.equal(all.code, 0, all.stderr);
     assert.match(all.stdout, /1 of 1 are gone/);
     await holds(cluster, data, []);
@@ -192,6 +208,13 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     // The next backup is retained again.
     const next = await backUp(data, "nightly-5");
     await holds(cluster, data, [next.handle]);
+  });
+
+  test("a session is a picture", async () => {
+    const picture = renderSession(session, 118);
+    assert.match(picture, /class="command" xml:space="preserve">\$ kubectl retainer status</);
+    const directory = process.env["SCREENSHOTS"];
+    if (directory !== undefined) await writeFile(`${directory}/session.svg`, picture);
   });
 
   test("kubectl finds it as its plugin", async () => {
