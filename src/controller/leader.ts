@@ -19,6 +19,7 @@ import type { ControllerMetrics } from "./metrics.ts";
 import { notAgain } from "./not-again.ts";
 import { startPlanLoop } from "./plan-loop.ts";
 import type { PlanLoop } from "./plan-loop.ts";
+import { forgetPlan } from "./report.ts";
 import type { Report } from "./report.ts";
 import { startMover } from "./restore-mover.ts";
 import type { MoverOptions } from "./restore-mover.ts";
@@ -130,7 +131,7 @@ async function end(
     if (over.aborted) resolve(undefined);
   });
   metrics.leader.set(0);
-  metrics.retained.reset();
+  forgetPlan(metrics);
   metrics.observeQueue(() => ({ depth: 0, retrying: 0 }));
   await Promise.all(queues.map(async (queue) => queue.drain(ATTEMPT_MS)));
 }

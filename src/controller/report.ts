@@ -144,6 +144,13 @@ function countStorage({ contents }: World, plan: Plan, metrics: ControllerMetric
   for (const { reason } of notices) metrics.notices.inc({ reason });
 }
 
+/** Whoever leads no more says nothing of the storage: two replicas would else be counted together. */
+export function forgetPlan(metrics: ControllerMetrics): void {
+  for (const gauge of [metrics.retained, metrics.oldest, metrics.refused, metrics.notices]) gauge.reset();
+  const { pinned, volumes, volumesAtLimit, budgetWaiting, pinnedFull } = metrics;
+  for (const gauge of [pinned, volumes, volumesAtLimit, budgetWaiting, pinnedFull]) gauge.set(0);
+}
+
 function countOldest(snapshots: Plan["snapshots"], metrics: ControllerMetrics): void {
   metrics.oldest.reset();
   const oldest = new Map<string, number>();
