@@ -85,6 +85,8 @@ process.env["SOAK_DIRECTORY"] = mkdtempSync(join(tmpdir(), "soak-"));
 process.env["NODE_OPTIONS"] = `--import=${join(import.meta.dirname, "probe.ts")}`;
 
 let edits = 0;
+/** When the certificates end that the first webhook was seen to serve: each has another time. */
+const expiries = new Set<number>();
 let restarts = 0;
 let others: Process[] = [];
 
@@ -131,6 +133,7 @@ async function soak(): Promise<number> {
   const disturbances = [
     every(LOOK_MS, stopping.signal, async () => {
       samples.webhook.push({ ...(await look(webhook)), done: admissions });
+      expiries.add(await readMetric([webhook], "snapshot_retainer_certificate_expiry_timestamp_seconds"));
       samples.controller.push({ ...(await look(controller)), done: backups.done() });
       progress({ admissions, backups: backups.done(), begun });
     }),
@@ -224,10 +227,14 @@ async function report(
     ...judge("controller", samples.controller, CONTROLLER),
     none("requests through the API server that failed", failed.length),
     none("of these left unmutated", unmutated),
+    none(
+      "rotations missing of one a minute",
+      Math.max(0, Math.floor((performance.now() - begun) / 60_000) - rotations.seen),
+    ),
     none("rotations that left a replica behind", rotations.forced),
   ];
   print(
-    `\n${admissions.toLocaleString("en")} admissions and ${backups} backups in ${((performance.now() - begun) / 60_000).toFixed(1)} min; ${sent.toLocaleString("en")} requests through the API server, ${restarts} restarts, ${edits} policies\n`,
+    `\n${admissions.toLocaleString("en")} admissions and ${backups} backups in ${((performance.now() - begun) / 60_000).toFixed(1)} min; ${sent.toLocaleString("en")} requests through the API server, ${restarts} restarts, ${rotations.seen} rotations seen, ${edits} policies\n`,
   );
   print(renderVerdicts(verdicts));
   return verdicts.every(({ ok }) => ok) ? 0 : 1;
@@ -237,6 +244,9 @@ function none(what: string, value: number): Verdict {
   return { what, value, most: 0, unit: "", ok: value === 0 };
 }
 
-async function rotationsOf(of: Product): Promise<{ readonly forced: number }> {
-  return { forced: await readMetric(of.running(), "snapshot_retainer_ca_forced_rotations") };
+async function rotationsOf(of: Product): Promise<{ readonly seen: number; readonly forced: number }> {
+  return {
+    seen: Math.max(0, expiries.size - 1),
+    forced: await readMetric(of.running(), "snapshot_retainer_ca_forced_rotations"),
+  };
 }
