@@ -28,6 +28,7 @@ export async function startStatusPage(
     policyLocation: policy.location,
     leads,
     now: Date.now,
+    onFailure: (error) => log.error({ err: error }, "the status page could not be made"),
   });
   const server = await listenPlain(page, { host: "127.0.0.1", port: config.statusPort });
   log.info({ statusPort: portOf(server) }, "status page listening");

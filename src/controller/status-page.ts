@@ -1,4 +1,4 @@
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { renderPage } from "../page/page.ts";
 import { CONTENT_SECURITY_POLICY } from "../page/style.ts";
 import { parseFilters } from "../page/view.ts";
@@ -19,6 +19,8 @@ export interface StatusPageOptions {
   readonly leads: () => boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Told of what kept the page from being made; whoever asked gets a 500. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** A plan of a large cluster takes a tenth of a second: whoever reloads all the time gets the one from before. */
@@ -34,36 +36,61 @@ export function createStatusPage(options: StatusPageOptions): RequestListener {
     if (latest === undefined || options.now() - latest.now > FRESH_MS) latest = look(options);
     return latest;
   }
-  return ({ method = "", url = "/", headers }, response) => {
-    const { pathname, searchParams } = new URL(url, "http://localhost");
-    const status = statusOf(method, pathname, headers.host ?? "");
-    if (status !== 200) {
-      response.writeHead(status, { "content-type": "text/plain" }).end(`${ANSWERS[status]}\n`);
-      return;
-    }
+  function answer({ method = "", url = "", headers }: IncomingMessage): Answer {
+    const { path, query } = targetOf(url);
+    const refusal = refusalOf(method, path, headers.host ?? "");
+    if (refusal !== undefined) return plain(refusal);
     const seen = view();
-    if (seen === undefined) {
-      response
-        .writeHead(503, { "content-type": "text/plain", "retry-after": "2" })
-        .end("not ready: see /readyz\n");
-      return;
-    }
-    const body = renderPage(seen, parseFilters(searchParams));
-    response.writeHead(200, { ...HEADERS, "content-length": Buffer.byteLength(body) });
-    response.end(method === "HEAD" ? undefined : body);
+    if (seen === undefined) return { ...plain(503), headers: { ...PLAIN, "retry-after": "2" } };
+    return { status: 200, headers: HEADERS, body: renderPage(seen, parseFilters(query)) };
+  }
+  return (request, response) => {
+    const { status, headers, body } = answerOrFail(() => answer(request), options.onFailure);
+    response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
+    response.end(request.method === "HEAD" ? undefined : body);
   };
 }
 
-const ANSWERS = {
+/** Whoever decides what is deleted must not end because its page could not be shown. */
+function answerOrFail(answer: () => Answer, onFailure: (error: unknown) => void): Answer {
+  try {
+    return answer();
+  } catch (error) {
+    onFailure(error);
+    return plain(500);
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+const REFUSALS = {
   404: "not found",
   405: "read-only",
   421: "open it as localhost: kubectl port-forward",
+  500: "this page could not be made: see the controller's log",
+  503: "not ready: see /readyz",
 } as const;
 
-function statusOf(method: string, path: string, host: string): 200 | keyof typeof ANSWERS {
+const PLAIN = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
+
+function plain(status: keyof typeof REFUSALS): Answer {
+  return { status, headers: PLAIN, body: `${REFUSALS[status]}\n` };
+}
+
+/** A request's target as it was sent, which need not be one that `URL` can read. */
+function targetOf(url: string): { readonly path: string; readonly query: URLSearchParams } {
+  const [path = "", ...rest] = url.split("?");
+  return { path, query: new URLSearchParams(rest.join("?")) };
+}
+
+function refusalOf(method: string, path: string, host: string): 404 | 405 | 421 | undefined {
   if (!/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host)) return 421;
   if (method !== "GET" && method !== "HEAD") return 405;
-  return path === "/" ? 200 : 404;
+  return path === "/" ? undefined : 404;
 }
 
 const HEADERS = {

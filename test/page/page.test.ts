@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { Server } from "node:http";
+import { connect } from "node:net";
+import { text as textOf } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { createStatusPage } from "../../src/controller/status-page.ts";
 import { markup } from "../../src/page/html.ts";
@@ -41,14 +43,20 @@ function large(): World {
 describe("the status page", () => {
   let server: Server;
   let world: World | undefined = WORLD;
+  let broken = false;
   let now = NOW;
+  const failures: string[] = [];
   before(async () => {
     const page = createStatusPage({
-      world: () => world,
+      world() {
+        if (broken) throw new Error("no such thing");
+        return world;
+      },
       policy: () => aPolicy({ snapshotsToRetain: 3 }),
       policyLocation: "ConfigMap snapshot-retainer/snapshot-retainer-policy",
       leads: () => true,
       now: () => now,
+      onFailure: (error) => void failures.push(String(error)),
     });
     server = createServer(page).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -125,6 +133,23 @@ describe("the status page", () => {
     assert.equal((await get("/", { method: "HEAD" })).text, "");
   });
 
+  test("answers any request target, and goes on", async () => {
+    const targets = ["//", "/%", "http://[", "http://localhost:99999/", "*", "/?namespace=%", "/?page=%00"];
+    const statuses = [];
+    for (const target of targets) statuses.push(await rawStatus(portOf(server), target));
+    assert.deepEqual(statuses, [404, 404, 404, 404, 404, 200, 200]);
+    assert.equal((await get("/")).status, 200);
+  });
+
+  test("outlives what keeps it from being made, and says so", async () => {
+    broken = true;
+    now += 10_000;
+    assert.deepEqual([(await get("/")).status, (await get("/")).status], [500, 500]);
+    assert.deepEqual(failures, ["Error: no such thing", "Error: no such thing"]);
+    broken = false;
+    assert.match((await get("/")).text, /app\/data/);
+  });
+
   test("claims nothing before it sees the cluster, and looks again after a while", async () => {
     world = undefined;
     now += 10_000;
@@ -157,6 +182,14 @@ describe("the status page", () => {
     world = WORLD;
   });
 });
+
+/** What a client gets that sends a request target as it is, which no library does. */
+async function rawStatus(port: number, target: string): Promise<number> {
+  const socket = connect(port, "127.0.0.1");
+  socket.end(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(await textOf(socket)) ?? [];
+  return Number(status);
+}
 
 test("a template escapes its values, and not what it is made of", () => {
   const inner = markup`<b>${"<&>"}</b>`;
