@@ -20,13 +20,24 @@ export function parseScrape(text: string, pod: string): [string, number][] {
   });
 }
 
-/** In minutes: how long it was as at first, and when is asked. */
+/** In minutes: how long all was well, how long it was not, and when is asked: the slowest alert is one after an hour, for half an hour. */
 const BEFORE = 90;
-const ASKED = 170;
+const AFTER = 110;
+const ASKED = 190;
+
+/** What was scraped, and when, in seconds since 1970. */
+export interface Observed {
+  /** When all was well. */
+  readonly well: Scrape;
+  /** Long enough before `now` that a time which goes on went on. */
+  readonly earlier: Scrape;
+  readonly now: Scrape;
+  readonly at: number;
+}
 
 /**
- * Whether an alert fires, by the real rules and promtool: for an hour and a half all was as in `before`, then it became as in `after`
- * and goes on like that: a counter goes on to rise, a time stands still or goes on. Seconds since 1970 are moved to promtool's clock.
+ * Whether an alert fires, by the real rules and promtool: for an hour and a half all was well, then it became as it is now and goes on
+ * like that: a counter goes on to rise, a time stands still or goes on. Seconds since 1970 are moved to promtool's clock.
  */
 export async function fires(
   {
@@ -35,14 +46,14 @@ export async function fires(
     rules,
   }: { readonly promtool: string; readonly directory: string; readonly rules: string },
   alert: string,
-  { before, after, at }: { readonly before: Scrape; readonly after: Scrape; readonly at: number },
+  observed: Observed,
 ): Promise<boolean> {
-  const series = [...new Set([...before.keys(), ...after.keys()])]
+  const series = [...new Set([...observed.well.keys(), ...observed.now.keys()])]
     .filter(
       (name) =>
         name.startsWith("snapshot_retainer_") || name.startsWith("apiserver_admission_webhook_fail_open"),
     )
-    .map((name) => ({ series: name, values: valuesOf(name, before.get(name), after.get(name), at) }));
+    .map((name) => ({ series: name, values: valuesOf(name, observed) }));
   const expr = `count(ALERTS{alertname="${alert}",alertstate="firing"}) or vector(0)`;
   const file = join(directory, "evaluation.yaml");
   const query = { expr, eval_time: `${ASKED}m`, exp_samples: [{ labels: "{}", value: 0 }] };
@@ -58,19 +69,18 @@ export async function fires(
   }
 }
 
-function valuesOf(name: string, before: number | undefined, after: number | undefined, at: number): string {
-  const isTime = /_timestamp_seconds\{/.test(name);
-  const isCounter = /(_total|_count|_rotations)\{/.test(name);
-  if (after === undefined) return `${before ?? 0}x${BEFORE}`;
-  if (isTime) {
-    // As far from now as it was from the scrape; a time that moved goes on to move.
-    const moved = after - at + BEFORE * 60;
-    const past = /_(expiry|renewal)_/.test(name) ? moved : undefined;
-    if (past !== undefined) return `${past}x${2 * BEFORE}`;
-    const moves = before !== undefined && after > before;
-    return moves ? `0+60x${2 * BEFORE}` : `0+60x${BEFORE} ${Math.min(moved, BEFORE * 60)}x${BEFORE}`;
+function valuesOf(name: string, observed: Observed): string {
+  const [well, earlier, now] = [observed.well.get(name), observed.earlier.get(name), observed.now.get(name)];
+  if (now === undefined) return `${well ?? 0}x${BEFORE}`;
+  if (/_timestamp_seconds\{/.test(name)) {
+    // As far from the moment of the change as it was from the scrape.
+    const moved = now - observed.at + BEFORE * 60;
+    if (/_(expiry|renewal)_/.test(name)) return `${moved}x${BEFORE + AFTER}`;
+    const goesOn = earlier !== undefined && now > earlier;
+    return goesOn ? `0+60x${BEFORE + AFTER}` : `0+60x${BEFORE} ${Math.min(moved, BEFORE * 60)}x${AFTER}`;
   }
-  const from = before ?? (isCounter ? 0 : after);
-  const step = isCounter ? Math.max(0, after - from) : 0;
-  return `${from}x${BEFORE} ${after}+${step}x${BEFORE}`;
+  const isCounter = /(_total|_count|_rotations)\{/.test(name);
+  const from = well ?? (isCounter ? 0 : now);
+  const step = isCounter ? Math.max(0, now - from) : 0;
+  return `${from}x${BEFORE} ${now}+${step}x${AFTER}`;
 }
