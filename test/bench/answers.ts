@@ -3,49 +3,66 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { text } from "node:stream/consumers";
+import { apply_patch } from "jsonpatch";
 import * as z from "zod";
 import { INHERITED_ANNOTATION } from "../../src/kube/keys.ts";
 import { print } from "./figures.ts";
 import type { Server } from "./servers.ts";
 
-const Answer = z.object({ response: z.looseObject({ patch: z.string() }) });
-const Patch = z.array(z.looseObject({ path: z.string(), value: z.unknown() }));
+/** Answers with two constant labels, whatever it is asked. */
+const LEAST = "thin";
 
-/** Prints how long each server's answer is; throws where the bare handler answers anything else than the product. */
+/** Prints how long each server's answer is; throws where one makes anything else of the object than the product does. */
 export async function compareAnswers(servers: readonly Server[], kind: string, body: string): Promise<void> {
   const answers = new Map<string, string>();
-  for (const { name, port } of servers) {
-    answers.set(name, await ask(port, body));
+  for (const server of servers) {
+    answers.set(server.name, await ask(server, body));
   }
   const lengths = [...answers].map(([name, answer]) => `${name} ${answer.length}`);
   print(`\n${kind}: ${Buffer.byteLength(body)} bytes; its answer: ${lengths.join(", ")}`);
-  assert.deepEqual(meaning(answers.get("bare")), meaning(answers.get("ours")));
+  const [ours = "", bare] = [answers.get("ours"), answers.get("bare")];
+  for (const [name, answer] of answers) {
+    if (name !== LEAST) assert.deepEqual(madeOf(body, answer), madeOf(body, ours), name);
+  }
+  if (bare !== undefined) assert.deepEqual(auditOf(bare), auditOf(ours));
 }
 
-async function ask(port: number, body: string): Promise<string> {
-  const asked = request({
-    port,
-    host: "127.0.0.1",
-    path: "/mutate",
-    method: "POST",
-    rejectUnauthorized: false,
-  });
+/** One review, and the answer's text. */
+export async function ask({ port, path }: Pick<Server, "port" | "path">, body: string): Promise<string> {
+  const asked = request({ port, host: "127.0.0.1", path, method: "POST", rejectUnauthorized: false });
+  asked.setHeader("content-type", "application/json");
   asked.end(body);
   const [answer] = z.tuple([z.custom<IncomingMessage>()]).parse(await once(asked, "response"));
   return text(answer);
 }
 
-/** All of an answer but the signature in its document, which the bare handler cannot make. */
-function meaning(answer = ""): unknown {
-  const { response } = Answer.parse(JSON.parse(answer));
-  const steps = Patch.parse(JSON.parse(Buffer.from(response.patch, "base64").toString()));
-  const document = INHERITED_ANNOTATION.replace("/", "~1");
-  const patch = steps.map((step) =>
-    step.path.endsWith(document) ? { ...step, value: unsigned(z.string().parse(step.value)) } : step,
+const Review = z.object({ request: z.object({ object: z.unknown() }) });
+const Answer = z.object({
+  response: z.object({ patch: z.string(), auditAnnotations: z.record(z.string(), z.string()).optional() }),
+});
+const Made = z.looseObject({
+  metadata: z.looseObject({
+    labels: z.record(z.string(), z.string()).optional(),
+    annotations: z.record(z.string(), z.string()),
+  }),
+});
+
+/** Labels and annotations that come of an answer, but the signature, which only the product can make, and what Pepr says of itself. */
+function madeOf(body: string, answer: string): unknown {
+  const patch: unknown = JSON.parse(
+    Buffer.from(Answer.parse(JSON.parse(answer)).response.patch, "base64").toString(),
   );
-  return { ...response, patch };
+  const { object } = Review.parse(JSON.parse(body)).request;
+  const { labels, annotations } = Made.parse(apply_patch(object, z.array(z.any()).parse(patch))).metadata;
+  const { [INHERITED_ANNOTATION]: document, ...others } = annotations;
+  const kept = Object.entries(others).filter(([key]) => !key.includes(".pepr.dev/"));
+  return { labels, annotations: Object.fromEntries(kept), document: document && unsigned(document) };
 }
 
 function unsigned(document: string): unknown {
   return { ...z.looseObject({}).parse(JSON.parse(document)), signature: "" };
+}
+
+function auditOf(answer: string): unknown {
+  return Answer.parse(JSON.parse(answer)).response.auditAnnotations;
 }

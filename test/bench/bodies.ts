@@ -90,8 +90,13 @@ function managedFields(count: number): object[] {
   }));
 }
 
-function review(resource: object, kind: string, object: { metadata: object }, username: string): string {
-  const gvk = { group: "snapshot.storage.k8s.io", version: "v1", kind };
+function review(
+  resource: { readonly group: string; readonly version: string },
+  kind: string,
+  object: { metadata: object },
+  username: string,
+): string {
+  const gvk = { group: resource.group, version: resource.version, kind };
   return JSON.stringify({
     kind: "AdmissionReview",
     apiVersion: "admission.k8s.io/v1",

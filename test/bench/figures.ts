@@ -20,7 +20,7 @@ export function spread(values: readonly number[]): string {
 
 /** A line of a table. */
 export function row(cells: readonly string[]): string {
-  return cells.map((cell, index) => (index === 0 ? cell.padEnd(11) : cell.padStart(22))).join("");
+  return cells.map((cell, index) => (index === 0 ? cell.padEnd(24) : cell.padStart(22))).join("");
 }
 
 /** Writes a line to standard output. */

@@ -15,11 +15,13 @@ export interface Load {
 
 /** How much load, the way kube-apiserver makes it: HTTP/1.1 over TLS, connections kept alive, one request at a time on each. */
 export interface LoadOptions {
-  readonly port: number;
+  readonly to: { readonly port: number; readonly path: string };
   /** Sent one after another, and again from the first. */
   readonly bodies: readonly string[];
   readonly connections: number;
-  readonly requests: number;
+  /** How long to send, and how many; whichever comes first. What is under way then is waited for. */
+  readonly seconds?: number;
+  readonly requests?: number;
   /** Requests a second, evenly spread; as fast as the server answers where left out. */
   readonly rate?: number;
 }
@@ -29,15 +31,16 @@ export interface LoadOptions {
  * wait for an answer before it counts its wait too; from when it left, where a timer's millisecond let it leave earlier.
  */
 export async function runLoad(options: LoadOptions): Promise<Load> {
-  const { port, bodies, connections, requests, rate } = options;
-  const messages = bodies.map((body) => messageOf(port, body));
-  const latencies = new Float64Array(requests);
+  const { to, bodies, connections, rate, seconds: most = Infinity, requests = Infinity } = options;
+  const messages = bodies.map((body) => messageOf(to, body));
+  const latencies: number[] = [];
   let next = 0;
   let failures = 0;
-  const sockets = await Promise.all(Array.from({ length: connections }, async () => open(port)));
+  const sockets = await Promise.all(Array.from({ length: connections }, async () => open(to.port)));
   const start = performance.now();
+  const end = start + most * 1000;
   async function drive(socket: TLSSocket): Promise<void> {
-    for (let index = next++; index < requests; index = next++) {
+    for (let index = next++; index < requests && performance.now() < end; index = next++) {
       const due = rate === undefined ? Infinity : start + (index * 1000) / rate;
       const early = due - performance.now();
       if (early > 1 && early < Infinity) {
@@ -45,7 +48,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
       }
       const left = performance.now();
       const ok = await exchange(socket, messages[index % messages.length] ?? "");
-      latencies[index] = performance.now() - Math.min(due, left);
+      latencies.push(performance.now() - Math.min(due, left));
       failures += ok ? 0 : 1;
     }
   }
@@ -54,12 +57,12 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   for (const socket of sockets) {
     socket.destroy();
   }
-  return { requests, seconds, latencies: latencies.sort(), failures };
+  return { requests: latencies.length, seconds, latencies: Float64Array.from(latencies).sort(), failures };
 }
 
-function messageOf(port: number, body: string): Buffer {
+function messageOf({ port, path }: LoadOptions["to"], body: string): Buffer {
   return Buffer.from(
-    `POST /mutate?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: kube-apiserver-admission\r\nContent-Type: application/json\r\nAccept: application/json, */*\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `POST ${path}?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: kube-apiserver-admission\r\nContent-Type: application/json\r\nAccept: application/json, */*\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
 
@@ -76,9 +79,7 @@ async function exchange(socket: TLSSocket, message: Buffer | string): Promise<bo
     let text = "";
     function onData(chunk: Buffer): void {
       text += chunk.toString("latin1");
-      const head = text.indexOf("\r\n\r\n");
-      const length = /content-length: (\d+)/i.exec(text)?.[1];
-      if (head >= 0 && length !== undefined && text.length >= head + 4 + Number(length)) {
+      if (isWhole(text)) {
         socket.off("data", onData);
         socket.off("error", reject);
         resolve(text.startsWith("HTTP/1.1 200") && text.includes('"allowed":true'));
@@ -88,4 +89,12 @@ async function exchange(socket: TLSSocket, message: Buffer | string): Promise<bo
     socket.once("error", reject);
     socket.write(message);
   });
+}
+
+/** Whether an answer has come to its end; one from Go without a length comes in chunks, of which the last is empty. */
+function isWhole(text: string): boolean {
+  const head = text.indexOf("\r\n\r\n");
+  if (head < 0) return false;
+  const length = /content-length: (\d+)/i.exec(text)?.[1];
+  return length === undefined ? text.endsWith("\r\n0\r\n\r\n") : text.length >= head + 4 + Number(length);
 }

@@ -12,6 +12,15 @@ import { KEY } from "./key.ts";
 // Nothing of it is run here, but a webhook loads all of it: its memory belongs to the measurement.
 await createProgram("webhook");
 
+/** It acts in Velero's usual namespace, and in the one in which the API server is asked (api-server.ts). */
+const POLICY = `
+apiVersion: snapshot-retainer.io/v1alpha1
+kind: RetentionPolicy
+snapshotsToRetain: 3
+velero:
+  namespaces: [velero, bench-ours]
+`;
+
 /** What may be taken out of the product, to see what it costs. */
 export interface Parts {
   /** Rules, and the patch that comes of them; without, every request gets the answer that there is no policy yet. */
@@ -22,9 +31,7 @@ export interface Parts {
 
 /** The product's own application; with all parts, as the image runs it: policy, audit annotations, metrics, a log line. */
 export function createOurs({ decided, reported }: Parts): RequestListener {
-  const parsed = parsePolicy(
-    "apiVersion: snapshot-retainer.io/v1alpha1\nkind: RetentionPolicy\nsnapshotsToRetain: 3\n",
-  );
+  const parsed = parsePolicy(POLICY);
   if (parsed.kind !== "policy") {
     throw new Error("the benchmark's policy is not valid");
   }

@@ -6,7 +6,7 @@ import type { Server } from "./servers.ts";
 const ROUNDS = 5;
 
 /** The same load for each server. */
-export interface Comparison extends Omit<LoadOptions, "port"> {
+export interface Comparison extends Omit<LoadOptions, "to"> {
   readonly title: string;
 }
 
@@ -15,7 +15,17 @@ interface Round {
   readonly p50: number;
   readonly p99: number;
   readonly cpuMicros: number;
+  readonly rssMiB: number;
 }
+
+const COLUMNS = {
+  rate: "requests/s",
+  p50: "p50 ms",
+  p99: "p99 ms",
+  cpuMicros: "CPU µs",
+  rssMiB: "RSS MiB",
+} as const;
+const KEYS = ["rate", "p50", "p99", "cpuMicros", "rssMiB"] as const;
 
 /** Puts the load on one server after another, several times, and prints medians with their spread. */
 export async function compare(servers: readonly Server[], { title, ...load }: Comparison): Promise<void> {
@@ -30,31 +40,28 @@ export async function compare(servers: readonly Server[], { title, ...load }: Co
     }
   }
   print(`\n${title} (median of ${ROUNDS} rounds, least to most in brackets)`);
-  print(row(["", "requests/s", "p50 ms", "p99 ms", "CPU µs"]));
+  print(row(["", ...KEYS.map((key) => COLUMNS[key])]));
   for (const [name, measured] of rounds) {
-    const cells = (["rate", "p50", "p99", "cpuMicros"] as const).map((key) =>
-      spread(measured.map((one) => one[key])),
-    );
-    print(row([name, ...cells]));
+    print(row([name, ...KEYS.map((key) => spread(measured.map((one) => one[key])))]));
   }
   printRatios(rounds);
 }
 
-/** Of the last server to each other. */
+/** Of the product to each other. */
 function printRatios(rounds: ReadonlyMap<string, readonly Round[]>): void {
-  const [last = "", ...others] = [...rounds.keys()].toReversed();
-  for (const other of others) {
-    const [rate, cpu, p99] = (["rate", "cpuMicros", "p99"] as const).map((key) => {
-      const [ours = [], theirs = []] = [rounds.get(last), rounds.get(other)];
-      return (median(ours.map((one) => one[key])) / median(theirs.map((one) => one[key]))).toFixed(2);
-    });
-    print(`${last} / ${other}: ${rate} of the requests a second, ${cpu} of the CPU, ${p99} of the p99`);
+  const ours = rounds.get("ours") ?? [];
+  for (const [other, theirs] of rounds) {
+    if (theirs === ours) continue;
+    const [rate, cpu, p99] = (["rate", "cpuMicros", "p99"] as const).map((key) =>
+      (median(ours.map((one) => one[key])) / median(theirs.map((one) => one[key]))).toFixed(2),
+    );
+    print(`ours / ${other}: ${rate} of the requests a second, ${cpu} of the CPU, ${p99} of the p99`);
   }
 }
 
-async function measure(server: Server, load: Omit<LoadOptions, "port">): Promise<Round> {
+async function measure(server: Server, load: Omit<LoadOptions, "to">): Promise<Round> {
   const before = await server.usage();
-  const result = await runLoad({ port: server.port, ...load });
+  const result = await runLoad({ to: server, ...load });
   const after = await server.usage();
   assertAllAnswered(result, server);
   return {
@@ -62,6 +69,7 @@ async function measure(server: Server, load: Omit<LoadOptions, "port">): Promise
     p50: percentile(result.latencies, 0.5),
     p99: percentile(result.latencies, 0.99),
     cpuMicros: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / result.requests,
+    rssMiB: after.rssMiB,
   };
 }
 

@@ -4,19 +4,31 @@ import { once } from "node:events";
 import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 
-const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number(), blockedMs: z.number() });
-type Usage = z.infer<typeof Usage>;
+const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number(), blockedMs: z.number().optional() });
+
+/** What a server has used since it started. */
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly rssMiB: number;
+  /** How long its event loop was blocked at most since it was watched; undefined for a server without one that can be asked. */
+  readonly blockedMs: number | undefined;
+}
 
 /** A server in a process of its own. */
 export interface Server {
   readonly name: string;
   readonly port: number;
-  /** What it has used since it started, and how long its event loop was blocked at most since it was watched. */
+  readonly path: string;
+  /** The CA of its certificate, PEM. */
+  readonly ca: string;
   usage(): Promise<Usage>;
   /** From now on until it is asked for its usage, its event loop is watched. */
   watch(): Promise<void>;
-  stop(): void;
+  stop(): Promise<void>;
 }
+
+/** server.ts, bundled as the image's program is. */
+const SERVER = new URL("../../dist/bench/server.js", import.meta.url);
 
 /** Of the image's entry point. */
 const OPTIONS = [
@@ -28,22 +40,26 @@ const OPTIONS = [
 
 /** Starts a server by the name that server.ts knows. */
 export async function startServer(name: string): Promise<Server> {
-  // Bundled as the image's program is; the log goes where the kernel drops it.
-  const child = fork(new URL("server.js", import.meta.url), [name], {
+  // The log goes where the kernel drops it.
+  const child = fork(SERVER, [name], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     execArgv: OPTIONS,
   });
-  const { cert, key } = aHeld(await someKeys(), { names: ["127.0.0.1"], now: new Date() });
+  const { cert, key, caCert = "" } = aHeld(await someKeys(), { names: ["127.0.0.1"], now: new Date() });
   child.send({ cert, key });
   const { port } = z.object({ port: z.number() }).parse(await nextMessage(child));
   return {
     name,
     port,
+    path: "/mutate",
+    ca: caCert,
     usage: async () => ask(child, "usage"),
-    watch: async () => {
+    async watch() {
       await ask(child, "watch");
     },
-    stop: () => child.kill(),
+    async stop() {
+      child.kill();
+    },
   };
 }
 
@@ -55,5 +71,5 @@ async function nextMessage(child: ChildProcess): Promise<unknown> {
 async function ask(child: ChildProcess, question: string): Promise<Usage> {
   const answer = nextMessage(child);
   child.send(question);
-  return Usage.parse(await answer);
+  return { blockedMs: undefined, ...Usage.parse(await answer) };
 }

@@ -50,7 +50,12 @@ describe("what a webhook keeps of a request", () => {
   after(() => void child.kill("SIGKILL"));
 
   async function load(bodies: readonly string[]): Promise<void> {
-    const { requests } = await runLoad({ port, bodies, connections: 8, requests: bodies.length });
+    const { requests } = await runLoad({
+      to: { port, path: "/mutate" },
+      bodies,
+      connections: 8,
+      requests: bodies.length,
+    });
     assert.equal(requests, bodies.length);
   }
 

@@ -122,10 +122,10 @@ async function soak(): Promise<number> {
   const load = startLoad(api, { senders: 2 });
   async function admit(): Promise<void> {
     const bodies = [...(BODIES["Backup"] ?? []), ...(BODIES["VolumeSnapshotContent"] ?? [])];
-    const port = Number(new URL(webhook?.url ?? "").port);
+    const to = { port: Number(new URL(webhook?.url ?? "").port), path: "/mutate" };
     while (admissions < ADMISSIONS) {
       const requests = Math.min(CHUNK, ADMISSIONS - admissions);
-      const { failures } = await runLoad({ port, bodies, connections: 8, requests, rate: RATE });
+      const { failures } = await runLoad({ to, bodies, connections: 8, requests, rate: RATE });
       if (failures > 0) throw new Error(`${failures} of ${requests} admissions failed`);
       admissions += requests;
     }
