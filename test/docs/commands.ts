@@ -7,7 +7,10 @@ export interface Documented {
   readonly command: string;
 }
 
-/** The commands of a page: the lines of its `sh` blocks, and of other blocks what follows a `$`. */
+/** Whole commands: `kubectl delete backup` only names one, and so does one with something left out. */
+const WHOLE = /^(?!.*[…<])(kubectl \S+ \S+ \S+|snapshot-retainer \S+ \S+)/;
+
+/** The commands of a page: the lines of its `sh` blocks, of other blocks what follows a `$`, and whole commands in its text. */
 export function commandsOf(file: string): Documented[] {
   const found: Documented[] = [];
   let block: "sh" | "other" | undefined;
@@ -17,6 +20,11 @@ export function commandsOf(file: string): Documented[] {
     if (text.startsWith("```")) {
       block = block === undefined ? (text === "```sh" ? "sh" : "other") : undefined;
       continue;
+    }
+    if (block === undefined) {
+      for (const [, inline = ""] of text.matchAll(/`([^`]+)`/g)) {
+        if (WHOLE.test(inline)) found.push({ file, line: index + 1, command: inline });
+      }
     }
     const command = block === "sh" ? text : block === "other" && text.startsWith("$ ") ? text.slice(2) : "";
     if (command === "" || command.startsWith("#")) continue;

@@ -22,7 +22,10 @@ const { binaries, skip } = await availableBinaries("demo");
 const run = promisify(execFile);
 
 /** What a reader has to fill in. */
-const FILLED: readonly [RegExp, string][] = [[/\bNAMESPACE\/(PVC|NAME)\b/g, "shop/data"]];
+const FILLED: readonly [RegExp, string][] = [
+  [/\bNAMESPACE\/(PVC|NAME)\b/g, "shop/data"],
+  [/\bFILE\b/g, "policy.yaml"],
+];
 
 /** Why a command of the docs is not run here; the first that matches. Anything else is, and has to succeed. */
 const NOT_RUN: readonly [RegExp, string][] = [
@@ -33,6 +36,10 @@ const NOT_RUN: readonly [RegExp, string][] = [
   [/^kubectl delete (namespace|pvc)/, "the demo does it"],
   [/^kubectl delete mutatingwebhookconfigurations/, "e2e/availability: the emergency command"],
   [/create configmap api-server-ca/, "e2e/client-certificate does it"],
+  [
+    / (release NAMESPACE|.*\/release=true)/,
+    "frees what the other commands are about; e2e/command-line does it",
+  ],
   [/xargs .*kubectl patch/, "it is for after an uninstallation, and would take our finalizers away"],
 ];
 
