@@ -56,7 +56,7 @@ function madeOf(body: string, answer: string): unknown {
   const { labels, annotations } = Made.parse(apply_patch(object, z.array(z.any()).parse(patch))).metadata;
   const { [INHERITED_ANNOTATION]: document, ...others } = annotations;
   const kept = Object.entries(others).filter(([key]) => !key.includes(".pepr.dev/"));
-  return { labels, annotations: Object.fromEntries(kept), document: document && unsigned(document) };
+  return { labels, annotations: Object.fromEntries(kept), document: unsigned(document ?? "{}") };
 }
 
 function unsigned(document: string): unknown {

@@ -40,9 +40,9 @@ export async function measureApiServer(
   await countOthers(cluster, create);
 }
 
-async function wayOf({ kubectl }: Cluster, name: string): Promise<Way> {
+async function wayOf(cluster: Cluster, name: string): Promise<Way> {
   const namespace = `bench-${name.toLowerCase().replaceAll(" ", "-")}`;
-  await kubectl(["create", "namespace", namespace]);
+  await cluster.kubectl(["create", "namespace", namespace]);
   return { name, namespace };
 }
 
@@ -84,9 +84,9 @@ async function policyWay(cluster: Cluster): Promise<Way> {
   return way;
 }
 
-async function apply({ kubectl }: Cluster, objects: readonly object[]): Promise<void> {
+async function apply(cluster: Cluster, objects: readonly object[]): Promise<void> {
   const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
-  await kubectl(["apply", "-f", "-"], { stdin });
+  await cluster.kubectl(["apply", "-f", "-"], { stdin });
 }
 
 /** The API server learns of a configuration a moment after it is stored. */
@@ -170,7 +170,9 @@ async function compareWays(
       ]),
     );
   }
-  const added = (name: string): number => median((rounds.get(name) ?? []).map((one) => one.added));
+  function added(name: string): number {
+    return median((rounds.get(name) ?? []).map((one) => one.added));
+  }
   for (const { name } of ways.filter((way) => way.name !== "none" && way.name !== "ours")) {
     print(`ours / ${name}: ${(added("ours") / added(name)).toFixed(2)} of the added p50`);
   }

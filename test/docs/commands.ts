@@ -21,23 +21,23 @@ export function commandsOf(file: string): Documented[] {
       block = block === undefined ? (text === "```sh" ? "sh" : "other") : undefined;
       continue;
     }
-    if (block === undefined) {
-      for (const [, inline = ""] of text.matchAll(/`([^`]+)`/g)) {
-        if (WHOLE.test(inline)) found.push({ file, line: index + 1, command: inline });
-      }
+    for (const command of commandsIn(text, block)) {
+      const joined: { line: number; text: string } =
+        begun === undefined
+          ? { line: index + 1, text: command }
+          : { line: begun.line, text: `${begun.text} ${command}` };
+      const goesOn = joined.text.endsWith("\\");
+      begun = goesOn ? { ...joined, text: joined.text.slice(0, -1).trim() } : undefined;
+      if (!goesOn) found.push({ file, line: joined.line, command: joined.text.replace(/\s+#.*$/, "") });
     }
-    const command = block === "sh" ? text : block === "other" && text.startsWith("$ ") ? text.slice(2) : "";
-    if (command === "" || command.startsWith("#")) continue;
-    const joined: { line: number; text: string } =
-      begun === undefined
-        ? { line: index + 1, text: command }
-        : { line: begun.line, text: `${begun.text} ${command}` };
-    if (joined.text.endsWith("\\")) {
-      begun = { ...joined, text: joined.text.slice(0, -1).trim() };
-      continue;
-    }
-    begun = undefined;
-    found.push({ file, line: joined.line, command: joined.text.replace(/\s+#.*$/, "") });
   }
   return found;
+}
+
+function commandsIn(text: string, block: "sh" | "other" | undefined): string[] {
+  if (block === undefined) {
+    return [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code).filter((code) => WHOLE.test(code));
+  }
+  const command = block === "sh" ? text : text.startsWith("$ ") ? text.slice(2) : "";
+  return command === "" || command.startsWith("#") ? [] : [command];
 }

@@ -152,7 +152,7 @@ describe(
 
     /** Takes these verbs from a role of ours, and resolves when the API server knows. */
     async function withdraw({ role, account, verb, resource }: Right): Promise<void> {
-      const { rules = [] } = Rules.parse(await api.read(role));
+      const { rules } = Rules.parse(await api.read(role));
       const [plural = ""] = resource.split("/");
       const kept = rules.map((rule) =>
         rule.resources.includes(plural.replace(/\..*/, "")) && !rule.resources.includes("configmaps")
@@ -184,8 +184,7 @@ describe(
         "tls.crt": cert,
         "tls.key": keys.serving.privateKey,
       };
-      const coded = Object.entries({ ...held, "next.key": "" }).map(([key, value]) => [key, btoa(value)]);
-      await api.patch(TLS_SECRET, { data: Object.fromEntries(coded) });
+      await api.patch(TLS_SECRET, { stringData: { ...held, "next.key": "" } });
     }
 
     async function withdrawRights(): Promise<void> {
@@ -241,10 +240,9 @@ describe(
           await withdraw(PUBLISH);
           const stranger = aCa((await someKeys()).ca, new Date());
           const path = "/webhooks/0/clientConfig/caBundle";
-          await cluster.kubectl([
-            ...["patch", "mutatingwebhookconfiguration", "snapshot-retainer", "--type=json"],
-            ...["--patch", JSON.stringify([{ op: "replace", path, value: btoa(stranger) }])],
-          ]);
+          const patch = JSON.stringify([{ op: "replace", path, value: btoa(stranger) }]);
+          const patched = ["mutatingwebhookconfiguration", "snapshot-retainer"];
+          await cluster.kubectl(["patch", ...patched, "--type=json", "--patch", patch]);
         },
         mend: helmUpgrade,
       },
