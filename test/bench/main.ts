@@ -2,6 +2,7 @@ import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { endure, measureAdmission, takeApart } from "./admission.ts";
 import { measureApiServer } from "./api-server.ts";
+import { measureController } from "./controller/measure.ts";
 import { print } from "./figures.ts";
 import { buildGo, startControllerRuntime, startPepr } from "./peers.ts";
 import { startServer } from "./servers.ts";
@@ -21,7 +22,11 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   memory: async () => endure(EFFORT),
   "api-server": async () =>
     withServers(["bare", "ours"], async (cluster, servers) => measureApiServer(cluster, servers, EFFORT)),
+  controller: async () => void (await measureController(CONTROLLER, await buildGo(print))),
 };
+const CONTROLLER = QUICK
+  ? { volumes: [100, 300, 1_000], rounds: 1, restSeconds: 5 }
+  : { volumes: [1_000, 5_000, 10_000], rounds: 3, restSeconds: 20 };
 const ONLY_WHEN_ASKED: typeof SECTIONS = { parts: async () => takeApart(EFFORT) };
 
 const begun = performance.now();

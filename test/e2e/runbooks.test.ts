@@ -196,7 +196,10 @@ describe(
       SnapshotRetainerPolicyInvalid: {
         async inject() {
           await api.remove({ ...CONFIGURATION, kind: "ValidatingWebhookConfiguration" });
-          await api.patch(POLICY_REF, { data: { "policy.yaml": "kind: Nonsense" } });
+          // The API server goes on to ask for a moment.
+          await eventually("nobody checks the policy", async () =>
+            api.patch(POLICY_REF, { data: { "policy.yaml": "kind: Nonsense" } }),
+          );
         },
         async mend() {
           await helmUpgrade();

@@ -12,7 +12,7 @@ import {
 } from "../../../src/kube/keys.ts";
 import type { Rest } from "../../../src/kube/rest.ts";
 
-/** How large a world to make. */
+/** How large a world is. */
 export interface Size {
   readonly volumes: number;
   readonly snapshotsEach: number;
@@ -24,24 +24,25 @@ const HOUR_MS = 3_600_000;
 
 /**
  * Makes a world as it is after many nights: each Backup moved the data of all volumes, and every snapshot is retained, with
- * its DataUpload, claim and volume. Contents get their status as the CSI sidecar writes it.
+ * its DataUpload, claim and volume. Contents get their status as the CSI sidecar writes it. What is there already, stays:
+ * `from` volumes of it.
  */
 export async function populate(
   rest: Rest,
   { volumes, snapshotsEach }: Size,
+  from: number,
   onProgress: (text: string) => void,
 ): Promise<void> {
   const backups = Array.from({ length: snapshotsEach }, (_, night) => `nightly-${night}`);
-  await inParallel(backups, async (name, night) => createBackup(rest, name, night));
-  const claims = Array.from({ length: volumes }, (_, index) => `data-${index}`);
+  if (from === 0) await inParallel(backups, async (name, night) => createBackup(rest, name, night));
+  const claims = Array.from({ length: volumes - from }, (_, index) => `data-${from + index}`);
   await inParallel(claims, async (name) => createVolume(rest, name));
-  onProgress(`${volumes} volumes`);
   const snapshots = backups.flatMap((backup, night) => claims.map((claim) => ({ backup, night, claim })));
   let done = 0;
   await inParallel(snapshots, async (snapshot) => {
     await createSnapshot(rest, snapshot);
     done += 1;
-    if (done % 2_000 === 0) onProgress(`${done} of ${snapshots.length} snapshots`);
+    if (done % 10_000 === 0) onProgress(`made ${done} of ${snapshots.length} snapshots`);
   });
 }
 
