@@ -13,11 +13,8 @@ export interface Listing {
   readonly patienceMs?: number;
 }
 
-/**
- * Objects a page. The API server's own chunk size for kubectl is 500: what a page leaves behind then outlives the young
- * generation, and the heap grows with it.
- */
-const PAGE = 200;
+/** Objects a page: kubectl's own size. With 200 the API server takes half as long again for all of a large collection. */
+const PAGE = 500;
 
 const PATIENCE_MS = 60_000;
 
@@ -27,21 +24,29 @@ const Page = z.object({
 });
 
 /**
- * Reads a whole collection page by page, so that no more than one page is in memory; resolves with the version that a
+ * Reads a whole collection page by page, so that no more than two pages are in memory; resolves with the version that a
  * watch can go on from.
  */
 export async function listPages(listing: Listing, onItem: (item: unknown) => void): Promise<string> {
   let resourceVersion = "";
-  let next: string | undefined;
-  do {
-    const path = collectionPath(listing, { limit: String(PAGE), continue: next });
-    const signal = AbortSignal.any([listing.signal, AbortSignal.timeout(listing.patienceMs ?? PATIENCE_MS)]);
-    const page = Page.parse(await listing.rest.call("GET", path, { signal }));
-    for (const item of page.items ?? []) onItem(item);
+  let coming: Promise<unknown> | undefined = readPage(listing, undefined);
+  while (coming !== undefined) {
+    const page = Page.parse(await coming);
     resourceVersion = page.metadata?.resourceVersion ?? resourceVersion;
-    next = page.metadata?.continue;
-  } while (next !== undefined && next !== "");
+    const next = page.metadata?.continue;
+    // The API server makes the next one meanwhile.
+    coming = next === undefined || next === "" ? undefined : readPage(listing, next);
+    // Whatever else goes wrong before it is waited for: what became of it must not end the process.
+    coming?.catch(() => undefined);
+    for (const item of page.items ?? []) onItem(item);
+  }
   return resourceVersion;
+}
+
+async function readPage(listing: Listing, next: string | undefined): Promise<unknown> {
+  const path = collectionPath(listing, { limit: String(PAGE), continue: next });
+  const signal = AbortSignal.any([listing.signal, AbortSignal.timeout(listing.patienceMs ?? PATIENCE_MS)]);
+  return listing.rest.call("GET", path, { signal });
 }
 
 /** The path of a collection with its selectors and a query. */

@@ -42,9 +42,26 @@ export function trimTo<T extends { metadata: Metadata }>(
       return undefined;
     }
     const { metadata } = parsed.data;
-    const annotations = Object.fromEntries(
-      Object.entries(metadata.annotations ?? {}).filter(([key]) => keptAnnotations.includes(key)),
-    );
-    return { ...parsed.data, metadata: { ...metadata, annotations } };
+    // Parsing made a new object.
+    metadata.annotations = annotationsOf(metadata, (key) => keptAnnotations.includes(key));
+    return parsed.data;
   };
+}
+
+// What most cached objects have: one object for all of them.
+const NONE: Record<string, string> = Object.freeze({});
+
+/** The annotations with such a key; a loop, since a list of entries for each object of a large cluster is to be collected again. */
+export function annotationsOf(
+  { annotations }: Pick<Metadata, "annotations">,
+  isKept: (key: string) => boolean,
+): Record<string, string> {
+  let kept = NONE;
+  for (const key of Object.keys(annotations ?? {})) {
+    const value = annotations?.[key];
+    if (value === undefined || !isKept(key)) continue;
+    if (kept === NONE) kept = {};
+    kept[key] = value;
+  }
+  return kept;
 }

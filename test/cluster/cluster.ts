@@ -29,6 +29,8 @@ interface KubectlOptions extends CommandOptions {
 /** A running Kubernetes control plane with the snapshot components, all of them real; the arrays alone hold no data. */
 export interface Cluster {
   readonly server: string;
+  /** Its etcd, for what an API server would take too long for. */
+  readonly etcd: string;
   readonly caFile: string;
   /** A kubeconfig file for an administrator. */
   readonly kubeconfig: string;
@@ -105,6 +107,7 @@ function describeCluster(plan: Plan): Cluster {
   const helm = program("helm", binaries.helm, layout);
   return {
     server: layout.server,
+    etcd: `http://127.0.0.1:${layout.ports.etcd}`,
     caFile: layout.caFile,
     kubeconfig: layout.adminKubeconfig,
     directory: layout.directory,

@@ -7,7 +7,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { startCache } from "../../src/kube/cache.ts";
 import type { Cache } from "../../src/kube/cache.ts";
 import { AnyObject, valueOf } from "../../src/kube/objects.ts";
-import { createRest } from "../../src/kube/rest.ts";
+import { ApiError, createRest } from "../../src/kube/rest.ts";
 import { createApi } from "./api.ts";
 import type { Api, Ref } from "./api.ts";
 import { eventually } from "./eventually.ts";
@@ -22,8 +22,8 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   let api: Api;
   let cache: Cache<AnyObject>;
   const changes: string[] = [];
-  /** Paths of the lists that it read. */
-  const lists: string[] = [];
+  /** Paths from which it read everything that is there. */
+  const beginnings: string[] = [];
   const proxies: Proxy[] = [];
 
   before(async () => {
@@ -35,9 +35,9 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
     cache = startCache<AnyObject>({
       rest: {
         ...rest,
-        async call(method, path, options) {
-          lists.push(path);
-          return rest.call(method, path, options);
+        async stream(path, options) {
+          if (path.includes("sendInitialEvents")) beginnings.push(path);
+          return rest.stream(path, options);
         },
       },
       path: "/api/v1/namespaces/default/configmaps",
@@ -86,15 +86,15 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
   });
 
   test("it says that it gets no changes while the API server is away, and catches up", async () => {
-    const listed = lists.length;
+    const begun = beginnings.length;
     await cluster.stopComponent("kube-apiserver");
     await eventually("it is not watching", () => assert.equal(cache.watching(), false));
     await cluster.startComponent("kube-apiserver");
     await eventually("it is watching again", () => assert.equal(cache.watching(), true));
     await api.create(aConfigMap("after", "yes"));
     await eventually("it is cached", () => assert.ok(cache.get("default", "after")));
-    // A server that has just started has forgotten the version (410): one list, and no storm of them.
-    assert.ok(lists.length - listed <= 1, lists.join("\n"));
+    // A server that has just started has forgotten the version (410): one new beginning, and no storm of them.
+    assert.ok(beginnings.length - begun <= 1, beginnings.join("\n"));
   });
 
   test("it keeps what it has and hears what changed while the connection was cut", async () => {
@@ -121,6 +121,78 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
     await eventually("it is watching again", () => assert.ok(cut.watching()));
     await eventually("it has heard of both", () =>
       assert.deepEqual(heard.toSorted(), ["- → meanwhile", "later → -"]),
+    );
+  });
+
+  test("what went while the API server forgot the version is gone, too", async () => {
+    await api.create(aConfigMap("goes", "yes"));
+    await eventually("it is cached", () => assert.ok(cache.get("default", "goes")));
+    const proxy = await aProxy();
+    const forgetful = createRest(kubeConfigOf(proxy.server));
+    const held: string[] = [];
+    const gone: string[] = [];
+    let isExpired = false;
+    const late = startCache<AnyObject>({
+      rest: {
+        ...forgetful,
+        async stream(path, options) {
+          if (isExpired && !path.includes("sendInitialEvents")) throw new ApiError(410, "too old");
+          return forgetful.stream(path, options);
+        },
+      },
+      path: "/api/v1/namespaces/default/configmaps",
+      trim: (object) => AnyObject.safeParse(object).data,
+      onChange(now, old) {
+        if (now === undefined) gone.push(old?.metadata.name ?? "");
+        else held.push(now.metadata.name ?? "");
+      },
+      onError: () => undefined,
+      signal: over.signal,
+    });
+    await eventually("it is watching", () => assert.ok(late.watching()));
+    assert.ok(held.includes("goes"));
+    isExpired = true;
+    proxy.cut();
+    await api.remove(aConfigMap("goes", "yes"));
+    held.splice(0);
+    proxy.mend();
+    await eventually("it is gone", () => assert.deepEqual(gone, ["goes"]));
+    // What is as it was makes no noise.
+    assert.deepEqual(held, []);
+    assert.ok(late.watching());
+  });
+
+  test("a beginning that breaks off is begun again, and leaves nothing out", async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `many-${index}`);
+    for (const name of names) await api.create(aConfigMap(name, "yes"));
+    const rest = createRest(kubeConfigOf(cluster.server));
+    let begun = 0;
+    const broken = startCache<AnyObject>({
+      rest: {
+        ...rest,
+        async stream(path, options) {
+          let lines = 0;
+          begun += 1;
+          const first = begun === 1;
+          return rest.stream(path, {
+            ...options,
+            onLine(line) {
+              if (first && ++lines > 10) throw new Error("broken off");
+              options.onLine(line);
+            },
+          });
+        },
+      },
+      path: "/api/v1/namespaces/default/configmaps",
+      trim: (object) => AnyObject.safeParse(object).data,
+      onError: () => undefined,
+      signal: over.signal,
+    });
+    await eventually("it is synced", () => assert.ok(broken.synced() && broken.watching()));
+    assert.equal(begun, 2);
+    assert.deepEqual(
+      names.filter((name) => broken.get("default", name) === undefined),
+      [],
     );
   });
 

@@ -1,0 +1,235 @@
+import { open, stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubeConfig } from "@kubernetes/client-node";
+import { createRest } from "../../../src/kube/rest.ts";
+import type { Rest } from "../../../src/kube/rest.ts";
+import { startCluster } from "../../cluster/cluster.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
+import { configMap, CONTROLLER_ACCOUNT, installProduct, NAMESPACE } from "../../e2e/product.ts";
+import { median, print, row, spread } from "../figures.ts";
+import { usageOf } from "../process-usage.ts";
+import { createEtcd } from "./etcd.ts";
+import { startOurs } from "./ours.ts";
+import type { Controller } from "./ours.ts";
+import { KEY, populate } from "./populate.ts";
+import { othersOf, sync } from "./programs.ts";
+import type { Synced } from "./programs.ts";
+
+/** How much to measure. */
+export interface ControllerEffort {
+  /** Volumes at each size, ten retained snapshots each. */
+  readonly volumes: readonly number[];
+  readonly rounds: number;
+  readonly restSeconds: number;
+}
+
+/** What was measured at one size: medians, by program, and of ours what only it does. */
+export interface AtSize {
+  readonly snapshots: number;
+  readonly objects: number;
+  readonly programs: ReadonlyMap<string, Pick<Synced, "seconds" | "rssMiB">>;
+  readonly planMs: number;
+}
+
+const SNAPSHOTS_EACH = 10;
+const LIMIT = 20;
+
+/** What the controller costs in clusters of some sizes, beside what others would build one on. */
+export async function measureController(
+  { volumes, rounds, restSeconds }: ControllerEffort,
+  programs: string,
+): Promise<AtSize[]> {
+  const cluster = await startCluster();
+  try {
+    const rest = await prepare(cluster);
+    const measured: AtSize[] = [];
+    let made = 0;
+    for (const count of volumes) {
+      await populate(
+        { rest, etcd: createEtcd(cluster.etcd) },
+        { volumes: count, snapshotsEach: SNAPSHOTS_EACH },
+        made,
+        print,
+      );
+      made = count;
+      const synced = await syncAll(cluster, programs, rounds);
+      const controller = await startOurs(cluster, 0);
+      const planMs = await alone(cluster, { controller, rest, restSeconds });
+      if (count === volumes[0]) await prune(cluster, controller, count);
+      if (count === volumes.at(-1)) await restartApiServer(cluster, controller);
+      await controller.stop();
+      measured.push({ snapshots: count * SNAPSHOTS_EACH, planMs, ...synced });
+    }
+    return measured;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function prepare(cluster: Cluster): Promise<Rest> {
+  // They would look for these snapshots on an array that never took them.
+  for (const name of ["snapshot-controller", "csi-snapshotter", "csi-provisioner"]) {
+    await cluster.stopComponent(name);
+  }
+  for (const name of [NAMESPACE, "shop"]) await cluster.kubectl(["create", "namespace", name]);
+  const key = `--from-literal=key=${KEY.toString("latin1")}`;
+  const secret = ["secret", "generic", "-n", NAMESPACE, "snapshot-retainer-signing-key", key];
+  await cluster.kubectl(["create", ...secret]);
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(cluster.kubeconfig);
+  const drivers = { "array.csi.snapshot-retainer.io": 100 };
+  const product = await installProduct(cluster, {
+    policy: { snapshotsToRetain: LIMIT, ceilings: { drivers } },
+  });
+  await product.stop();
+  // Nobody answers them, and each object that is made would have to find that out.
+  const configurations = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
+  await cluster.kubectl(["delete", configurations, "snapshot-retainer"]);
+  return createRest(kubeConfig);
+}
+
+async function syncAll(
+  cluster: Cluster,
+  programs: string,
+  rounds: number,
+): Promise<Pick<AtSize, "objects" | "programs">> {
+  const others = await othersOf(cluster, programs);
+  const measured = new Map<string, Synced[]>([...others.keys(), "ours"].map((name) => [name, []]));
+  const decided: number[] = [];
+  let objects = 0;
+  // The first round warms the API server's own caches.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [name, command] of others) {
+      const synced = await sync(command);
+      ({ objects } = synced);
+      if (round > 0) measured.get(name)?.push(synced);
+    }
+    const controller = await startOurs(cluster, objects);
+    await controller.stop();
+    if (round > 0) measured.get("ours")?.push(controller.synced);
+    if (round > 0) decided.push(controller.decided);
+  }
+  print(`\n${objects.toLocaleString("en")} objects (median of ${rounds} rounds, least to most in brackets)`);
+  print(row(["", "in sync after s", "RSS MiB", "CPU s", "read MiB"]));
+  for (const [name, all] of measured) {
+    const cells = (["seconds", "rssMiB", "cpuSeconds", "readMiB"] as const).map((key) =>
+      spread(all.map((one) => one[key])),
+    );
+    print(row([name, ...cells]));
+  }
+  print(`ours: first decision ${spread(decided)} s after its start`);
+  return { objects, programs: new Map([...measured].map(([name, all]) => [name, middle(all)])) };
+}
+
+function middle(all: readonly Synced[]): Pick<Synced, "seconds" | "rssMiB"> {
+  return {
+    seconds: median(all.map(({ seconds }) => seconds)),
+    rssMiB: median(all.map(({ rssMiB }) => rssMiB)),
+  };
+}
+
+/** At rest, and after single changes, each of which is planned for as a change of the whole world; gives a plan's milliseconds. */
+async function alone(
+  cluster: Cluster,
+  {
+    controller,
+    rest,
+    restSeconds,
+  }: { readonly controller: Controller; readonly rest: Rest; readonly restSeconds: number },
+): Promise<number> {
+  const before = await usageOf(controller.pid);
+  const reads = await readsSince(cluster, async () => sleep(restSeconds * 1000));
+  const after = await usageOf(controller.pid);
+  const percent = ((after.cpuSeconds - before.cpuSeconds) / restSeconds) * 100;
+  print(
+    `${restSeconds} s at rest: ${percent.toFixed(1)} % of a processor, ${reads.length} objects or lists read`,
+  );
+  const plans = await plansOf(controller);
+  const reactions: number[] = [];
+  for (let change = 0; change < 20; change++) reactions.push(await react(controller, rest, change));
+  const now = await plansOf(controller);
+  const planMs = ((now.seconds - plans.seconds) / (now.count - plans.count)) * 1000;
+  const { rssMiB } = await usageOf(controller.pid);
+  print(
+    `20 changes of a claim: a plan of the whole world ${planMs.toFixed(0)} ms, decided ${spread(reactions)} ms after the change; ${rssMiB.toFixed(0)} MiB`,
+  );
+  return planMs;
+}
+
+async function plansOf(
+  controller: Controller,
+): Promise<{ readonly count: number; readonly seconds: number }> {
+  const name = "snapshot_retainer_plan_duration_seconds";
+  return { count: await controller.metric(`${name}_count`), seconds: await controller.metric(`${name}_sum`) };
+}
+
+/** Milliseconds from a change on to a plan that knows of it. */
+async function react(controller: Controller, rest: Rest, change: number): Promise<number> {
+  const { count } = await plansOf(controller);
+  const begun = performance.now();
+  const path = `/api/v1/namespaces/shop/persistentvolumeclaims/data-${change}`;
+  const body = { metadata: { labels: { change: String(performance.now()) } } };
+  await rest.call("PATCH", path, { contentType: "application/merge-patch+json", body });
+  while ((await plansOf(controller)).count === count) await sleep(2);
+  return performance.now() - begun;
+}
+
+/** Each volume gives one snapshot: what the API server and we need for it, without an array that takes its time. */
+async function prune(cluster: Cluster, controller: Controller, volumes: number): Promise<void> {
+  const begun = performance.now();
+  await setLimit(cluster, SNAPSHOTS_EACH - 1);
+  const wanted = volumes * (SNAPSHOTS_EACH - 1);
+  while ((await controller.metric("snapshot_retainer_retained_snapshots")) > wanted) {
+    if (performance.now() - begun > 120_000) break;
+    await sleep(50);
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  const left = (await controller.metric("snapshot_retainer_retained_snapshots")) - wanted;
+  print(
+    `${volumes} volumes at their limit give one snapshot each: ${seconds.toFixed(1)} s, ${(volumes / seconds).toFixed(0)} a second; ${left} left over`,
+  );
+  await setLimit(cluster, LIMIT);
+}
+
+async function setLimit(cluster: Cluster, snapshotsToRetain: number): Promise<void> {
+  const policy = {
+    apiVersion: "snapshot-retainer.io/v1alpha1",
+    kind: "RetentionPolicy",
+    snapshotsToRetain,
+    ceilings: { drivers: { "array.csi.snapshot-retainer.io": 100 } },
+  };
+  const applied = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+  await cluster.kubectl(applied, { stdin: configMap(JSON.stringify(policy)) });
+}
+
+/** Its memory of what changed begins anew, so that watches expire (410), and each collection has to be listed once more. */
+async function restartApiServer(cluster: Cluster, controller: Controller): Promise<void> {
+  const before = await usageOf(controller.pid);
+  const reads = await readsSince(cluster, async () => {
+    await cluster.startComponent("kube-apiserver");
+    await sleep(30_000);
+  });
+  const lists = reads.filter((line) => line.includes('"verb":"list"') && !line.includes("continue="));
+  const after = await usageOf(controller.pid);
+  print(
+    `the API server is restarted: ${lists.length} collections listed in the 30 s after it, in ${reads.length} reads; ${before.rssMiB.toFixed(0)} MiB before, ${after.rssMiB.toFixed(0)} after`,
+  );
+}
+
+/** Objects and lists that the API server read for the controller meanwhile. */
+async function readsSince({ auditLog }: Cluster, action: () => Promise<void>): Promise<string[]> {
+  const { size } = await stat(auditLog);
+  await action();
+  const file = await open(auditLog);
+  try {
+    const { size: now } = await file.stat();
+    const { buffer } = await file.read({ buffer: Buffer.alloc(now - size), position: size });
+    return buffer
+      .toString()
+      .split("\n")
+      .filter((line) => line.includes(`"username":"${CONTROLLER_ACCOUNT}"`))
+      .filter((line) => /"verb":"(get|list)"/.test(line) && line.includes('"stage":"ResponseComplete"'));
+  } finally {
+    await file.close();
+  }
+}
