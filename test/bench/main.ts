@@ -1,9 +1,12 @@
+import { writeFile } from "node:fs/promises";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { endure, measureAdmission, takeApart } from "./admission.ts";
 import { measureApiServer } from "./api-server.ts";
 import { measureController } from "./controller/measure.ts";
+import { drawCurves, exponents } from "./curves.ts";
 import { print } from "./figures.ts";
+import { measureFootprint } from "./footprint.ts";
 import { buildGo, startControllerRuntime, startPepr } from "./peers.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
@@ -22,7 +25,8 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   memory: async () => endure(EFFORT),
   "api-server": async () =>
     withServers(["bare", "ours"], async (cluster, servers) => measureApiServer(cluster, servers, EFFORT)),
-  controller: async () => void (await measureController(CONTROLLER, await buildGo(print))),
+  controller,
+  footprint: async () => measureFootprint({ rounds: QUICK ? 1 : 5 }),
 };
 const CONTROLLER = QUICK
   ? { volumes: [100, 300, 1_000], rounds: 1, restSeconds: 5 }
@@ -37,6 +41,15 @@ for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
   await known[name]?.();
 }
 print(`\nall of it took ${((performance.now() - begun) / 60_000).toFixed(1)} minutes`);
+
+async function controller(): Promise<void> {
+  const measured = await measureController(CONTROLLER, await buildGo(print));
+  print("\nhow cost grows with the number n of objects");
+  for (const line of exponents(measured)) print(line);
+  const picture = process.env["CURVES"] ?? "dist/bench/curves.svg";
+  await writeFile(picture, drawCurves(measured));
+  print(`drawn: ${picture}`);
+}
 
 /** Our own servers by their names, and those of others, on a cluster with nothing but the API server. */
 async function withServers(

@@ -28,10 +28,10 @@ export interface Server {
 }
 
 /** server.ts, bundled as the image's program is. */
-const SERVER = new URL("../../dist/bench/server.js", import.meta.url);
+export const SERVER = new URL("../../dist/bench/server.js", import.meta.url);
 
 /** Of the image's entry point. */
-const OPTIONS = [
+export const OPTIONS = [
   "--max-semi-space-size=4",
   "--no-parallel-scavenge",
   "--initial-old-space-size=20",
