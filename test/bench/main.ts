@@ -4,6 +4,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { endure, measureAdmission, takeApart } from "./admission.ts";
 import { measureApiServer } from "./api-server.ts";
 import { measureController } from "./controller/measure.ts";
+import type { ControllerEffort } from "./controller/measure.ts";
 import { drawCurves, exponents } from "./curves.ts";
 import { print } from "./figures.ts";
 import { measureFootprint } from "./footprint.ts";
@@ -17,7 +18,7 @@ import type { Server } from "./servers.ts";
  * an admission costs without one of its parts.
  */
 const QUICK = process.argv.includes("quick");
-const EFFORT = QUICK ? { seconds: 0.3, endurance: 100_000 } : { seconds: 1, endurance: 1_000_000 };
+const EFFORT = QUICK ? { seconds: 0.3, endurance: 100_000 } : { seconds: 0.6, endurance: 1_000_000 };
 
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   admission: async () =>
@@ -29,9 +30,14 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   footprint: async () => measureFootprint({ rounds: QUICK ? 1 : 5 }),
 };
 const CONTROLLER = QUICK
-  ? { volumes: [100, 300, 1_000], rounds: 1, restSeconds: 5 }
-  : { volumes: [1_000, 5_000, 10_000], rounds: 3, restSeconds: 20 };
+  ? { sizes: [size(100, 1), size(300, 1), size(1_000, 1)], restSeconds: 5 }
+  : { sizes: [size(1_000, 3), size(5_000, 2), size(10_000, 1)], restSeconds: 20 };
 const ONLY_WHEN_ASKED: typeof SECTIONS = { parts: async () => takeApart(EFFORT) };
+
+/** The larger, the longer, and the less it varies. */
+function size(volumes: number, rounds: number): ControllerEffort["sizes"][number] {
+  return { volumes, rounds };
+}
 
 const begun = performance.now();
 const known = { ...SECTIONS, ...ONLY_WHEN_ASKED };

@@ -17,9 +17,8 @@ import type { Synced } from "./programs.ts";
 
 /** How much to measure. */
 export interface ControllerEffort {
-  /** Volumes at each size, ten retained snapshots each. */
-  readonly volumes: readonly number[];
-  readonly rounds: number;
+  /** Volumes, ten retained snapshots each, and how often everybody reads them. */
+  readonly sizes: readonly { readonly volumes: number; readonly rounds: number }[];
   readonly restSeconds: number;
 }
 
@@ -36,7 +35,7 @@ const LIMIT = 20;
 
 /** What the controller costs in clusters of some sizes, beside what others would build one on. */
 export async function measureController(
-  { volumes, rounds, restSeconds }: ControllerEffort,
+  { sizes, restSeconds }: ControllerEffort,
   programs: string,
 ): Promise<AtSize[]> {
   const cluster = await startCluster();
@@ -44,21 +43,18 @@ export async function measureController(
     const rest = await prepare(cluster);
     const measured: AtSize[] = [];
     let made = 0;
-    for (const count of volumes) {
-      await populate(
-        { rest, etcd: createEtcd(cluster.etcd) },
-        { volumes: count, snapshotsEach: SNAPSHOTS_EACH },
-        made,
-        print,
-      );
-      made = count;
-      const synced = await syncAll(cluster, programs, rounds);
+    const place = { rest, etcd: createEtcd(cluster.etcd) };
+    for (const [index, { volumes, rounds }] of sizes.entries()) {
+      await populate(place, { volumes, snapshotsEach: SNAPSHOTS_EACH }, made, print);
+      made = volumes;
+      // The first reading of all warms what the API server and the system keep.
+      const synced = await syncAll(cluster, programs, { rounds, warmUps: index === 0 ? 1 : 0 });
       const controller = await startOurs(cluster, 0);
       const planMs = await alone(cluster, { controller, rest, restSeconds });
-      if (count === volumes[0]) await prune(cluster, controller, count);
-      if (count === volumes.at(-1)) await restartApiServer(cluster, controller);
+      if (index === 0) await prune(cluster, controller, volumes);
+      if (index === sizes.length - 1) await restartApiServer(cluster, controller);
       await controller.stop();
-      measured.push({ snapshots: count * SNAPSHOTS_EACH, planMs, ...synced });
+      measured.push({ snapshots: volumes * SNAPSHOTS_EACH, planMs, ...synced });
     }
     return measured;
   } finally {
@@ -91,25 +87,24 @@ async function prepare(cluster: Cluster): Promise<Rest> {
 async function syncAll(
   cluster: Cluster,
   programs: string,
-  rounds: number,
+  { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number },
 ): Promise<Pick<AtSize, "objects" | "programs">> {
   const others = await othersOf(cluster, programs);
   const measured = new Map<string, Synced[]>([...others.keys(), "ours"].map((name) => [name, []]));
   const decided: number[] = [];
   let objects = 0;
-  // The first round warms the API server's own caches.
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = -warmUps; round < rounds; round += 1) {
     for (const [name, command] of others) {
       const synced = await sync(command);
       ({ objects } = synced);
-      if (round > 0) measured.get(name)?.push(synced);
+      if (round >= 0) measured.get(name)?.push(synced);
     }
     const controller = await startOurs(cluster, objects);
     await controller.stop();
-    if (round > 0) measured.get("ours")?.push(controller.synced);
-    if (round > 0) decided.push(controller.decided);
+    if (round >= 0) measured.get("ours")?.push(controller.synced);
+    if (round >= 0) decided.push(controller.decided);
   }
-  print(`\n${objects.toLocaleString("en")} objects (median of ${rounds} rounds, least to most in brackets)`);
+  print(`\n${objects.toLocaleString("en")} objects (median of ${rounds}, least to most in brackets)`);
   print(row(["", "in sync after s", "RSS MiB", "CPU s", "read MiB"]));
   for (const [name, all] of measured) {
     const cells = (["seconds", "rssMiB", "cpuSeconds", "readMiB"] as const).map((key) =>
