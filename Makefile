@@ -16,7 +16,7 @@ test: dependencies ## Run every check and every test; the last line counts them
 check: dependencies ## Format, lint, types, dead code and unit tests: seconds, before every commit
 	@npm run --silent check
 
-bench: dependencies ## Measure the webhook under load, beside a bare server
+bench: dependencies ## Measure what it costs, beside what others would build: 20 minutes
 	@npm run --silent bench
 
 cluster: runtime ## Start the control plane alone, until Ctrl-C
