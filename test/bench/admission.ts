@@ -17,7 +17,7 @@ export interface Effort {
 /** Of usual length. */
 const USUAL = ["VolumeSnapshotContent", "Backup"];
 /** Before anything is measured: V8 has then optimised what the servers run. */
-const WARM_UP_SECONDS = 2;
+const WARM_UP_SECONDS = 1;
 
 /** What an admission costs, beside what others would build; each server is asked for all loads in turn. */
 export async function measureAdmission(servers: readonly Server[], { seconds }: Effort): Promise<void> {

@@ -147,7 +147,7 @@ async function realStart(
     await sleep(5);
   }
   const ms = performance.now() - begun;
-  await sleep(3_000);
+  await sleep(1_500);
   const { rssMiB } = await usageOf(child.pid ?? 0);
   await end(child);
   return { ms, rssMiB };
