@@ -199,19 +199,6 @@ function storageIdentity({ driver, handle, volumeHandle }: NonNullable<Inherited
 function ordered(inherited: Inherited): Inherited {
   const { version, kind, alias, volumeName, volume, backup, snapshot, labels } = inherited;
   const { namespace, name } = volume;
-  if (backup !== undefined && snapshot !== undefined && namespace !== undefined) {
-    // The usual one, written out at once: V8 then makes it as large as it has to be.
-    return {
-      version,
-      kind,
-      alias,
-      volumeName,
-      volume: { namespace, name },
-      backup: { namespace: backup.namespace, name: backup.name },
-      snapshot: stored(snapshot),
-      labels,
-    };
-  }
   return {
     version,
     kind,
@@ -225,7 +212,6 @@ function ordered(inherited: Inherited): Inherited {
 }
 
 function stored({ driver, handle, volumeHandle }: Stored): Stored {
-  if (handle !== undefined && volumeHandle !== undefined) return { driver, handle, volumeHandle };
   return {
     driver,
     ...(handle === undefined ? {} : { handle }),

@@ -61,8 +61,8 @@ function mapOperations(
     return [];
   }
   if (current === null || current === undefined) {
-    const value = withoutRemovals(edits);
-    return Object.keys(value).length === 0 ? [] : [{ op: "add", path, value }];
+    const wanted = Object.entries(edits).filter(([, value]) => value !== undefined);
+    return wanted.length === 0 ? [] : [{ op: "add", path, value: Object.fromEntries(wanted) }];
   }
   const operations: PatchOperation[] = [];
   for (const key of Object.keys(edits)) {
@@ -72,16 +72,6 @@ function mapOperations(
     }
   }
   return operations;
-}
-
-/** The same object where nothing is to be removed, which is how most are. */
-function withoutRemovals(edits: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  for (const key of Object.keys(edits)) {
-    if (edits[key] === undefined) {
-      return Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
-    }
-  }
-  return edits;
 }
 
 function operation(path: string, exists: boolean, value: unknown): PatchOperation {

@@ -24,8 +24,7 @@ export function createInterner(): (object: object) => void {
     for (const key of Object.keys(object)) {
       const value: unknown = Reflect.get(object, key);
       if (typeof value === "string") {
-        const known = intern(value);
-        if (known !== value || !Object.isFrozen(object)) Reflect.set(object, key, known);
+        Reflect.set(object, key, intern(value));
       } else if (typeof value === "object" && value !== null) {
         internAll(value);
       }
