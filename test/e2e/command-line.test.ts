@@ -9,16 +9,13 @@ import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Api } from "./api.ts";
-import { createVolume, holds, startScene } from "./controller-scene.ts";
+import { backUp, createVolume, holds, somebodyLeads, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
-import { playBackup } from "./play.ts";
 import type { Movement } from "./play.ts";
 import type { Product } from "./product.ts";
 import { renderSession } from "./session.ts";
 import type { Exchange } from "./session.ts";
-import { aContent } from "./velero.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 const run = promisify(execFile);
@@ -37,37 +34,15 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
   before(async () => {
     ({ cluster, api, product } = await startScene(binaries, POLICY));
     await (await product.startController()).ready();
-    await eventually("somebody leads", async () => {
-      assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-    });
+    await somebodyLeads(product);
     [data, logs] = await Promise.all([createVolume(api, "data"), createVolume(api, "logs")]);
-    for (const name of ["nightly-1", "nightly-2"]) movements.push(await backUp(data, name));
-    movements.push(await backUp(logs, "weekly-1"));
+    for (const name of ["nightly-1", "nightly-2"]) movements.push(await backUp(api, data, name));
+    movements.push(await backUp(api, logs, "weekly-1"));
   });
   after(async () => {
     await product.stop();
     await cluster.stop();
   });
-
-  async function backUp({ claim }: Volume, name: string): Promise<Movement> {
-    const movement = await playBackup(api, {
-      name,
-      claim,
-      ending: "completed",
-      pauses: {
-        async copying({ upload }) {
-          await eventually("it is recorded", async () =>
-            assert.ok("dataMoverResult" in (await api.read(upload)).status),
-          );
-        },
-      },
-    });
-    await eventually("it is retained", async () => {
-      const { labels } = (await api.read(aContent(movement.upload.metadata.name))).metadata;
-      assert.equal(labels["snapshot-retainer.io/retained"], "true");
-    });
-    return movement;
-  }
 
   /** Runs a command as a person would; `file` is how the program is called. */
   async function retainer(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -151,13 +126,13 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     const pinned = await retainer("pin", snapshot(0), "--reason", "audit-2026");
     keep(`pin ${snapshot(0)} --reason audit-2026`, pinned);
     assert.equal(pinned.stdout, `${snapshot(0)} pinned\n`);
-    movements.splice(2, 0, await backUp(data, "nightly-3"));
+    movements.splice(2, 0, await backUp(api, data, "nightly-3"));
     await holds(cluster, data, [oldest, movements[2]?.handle ?? ""]);
     const again = await retainer("pin", snapshot(0), snapshot(2));
     assert.match(again.stdout, new RegExp(`^${snapshot(0)} is pinned already\n${snapshot(2)} pinned\n$`));
     assert.match(again.stderr, /shop\.data: 2 of 2 places are pinned/);
     assert.equal((await retainer("unpin", snapshot(0), snapshot(2))).code, 0);
-    movements.splice(3, 0, await backUp(data, "nightly-4"));
+    movements.splice(3, 0, await backUp(api, data, "nightly-4"));
     await holds(cluster, data, [movements[2]?.handle ?? "", movements[3]?.handle ?? ""]);
     const gone = await retainer("pin", snapshot(0));
     assert.equal(gone.code, 1);
@@ -206,7 +181,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     await holds(cluster, logs, [movements[4]?.handle ?? ""]);
     assert.match((await retainer("release", "shop/data", "--yes")).stdout, /has no retained snapshot/);
     // The next backup is retained again.
-    const next = await backUp(data, "nightly-5");
+    const next = await backUp(api, data, "nightly-5");
     await holds(cluster, data, [next.handle]);
   });
 

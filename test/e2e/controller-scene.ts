@@ -5,9 +5,13 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { createApi } from "./api.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { eventually } from "./eventually.ts";
+import { readMetric } from "./metrics.ts";
 import { aClaim } from "./objects.ts";
+import { playBackup } from "./play.ts";
+import type { Movement } from "./play.ts";
 import { installProduct, NAMESPACE } from "./product.ts";
 import type { Product, ReplicaOptions } from "./product.ts";
+import { aContent } from "./velero.ts";
 
 /** A volume of an application, on the array. */
 export interface Volume {
@@ -56,6 +60,31 @@ export async function createVolume(api: Api, name: string, storageClassName = "a
   const { csi } = (await api.read({ apiVersion: "v1", kind: "PersistentVolume", metadata })).spec;
   assert.ok(typeof csi === "object" && csi !== null && "volumeHandle" in csi);
   return { claim, arrayVolume: textOf(csi["volumeHandle"]) };
+}
+
+/** Resolves when the controllers have a leader. */
+export async function somebodyLeads(product: Product): Promise<void> {
+  await eventually("somebody leads", async () => {
+    assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
+  });
+}
+
+/** Resolves when the DataUpload says what is retained of it. */
+export async function isRecorded(api: Api, upload: Ref): Promise<void> {
+  await eventually(`${upload.metadata.name} is recorded`, async () => {
+    assert.ok("dataMoverResult" in (await api.read(upload)).status);
+  });
+}
+
+/** Plays a backup of a volume, in which copying takes as long as it has to, and resolves when its snapshot is retained. */
+export async function backUp(api: Api, { claim }: Volume, name: string): Promise<Movement> {
+  const pauses = { copying: async ({ upload }: Movement) => isRecorded(api, upload) };
+  const movement = await playBackup(api, { name, claim, ending: "completed", pauses });
+  await eventually(`${name} is retained`, async () => {
+    const { labels } = (await api.read(aContent(movement.upload.metadata.name))).metadata;
+    assert.equal(labels["snapshot-retainer.io/retained"], "true");
+  });
+  return movement;
 }
 
 /** The handles of a volume's snapshots that the array holds, oldest first. */

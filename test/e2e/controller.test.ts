@@ -6,7 +6,16 @@ import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Api, Ref, Stored } from "./api.ts";
 import { requestsOf } from "./audit.ts";
-import { createVolume, deletionsOf, eventsOf, holds, snapshotsOf, startScene } from "./controller-scene.ts";
+import {
+  createVolume,
+  deletionsOf,
+  eventsOf,
+  holds,
+  isRecorded,
+  snapshotsOf,
+  somebodyLeads,
+  startScene,
+} from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
@@ -56,9 +65,7 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
 
   /** Retains nothing for a controller that it has not seen. */
   async function webhookSeesController(): Promise<void> {
-    await eventually("somebody leads", async () => {
-      assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-    });
+    await somebodyLeads(product);
   }
 
   async function play(volume: Volume, ending: Ending = "completed"): Promise<Movement> {
@@ -67,13 +74,7 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
 
   /** Copying takes a real mover minutes: time enough to be recorded. */
   async function copying({ upload }: Movement): Promise<void> {
-    await isRecorded(upload);
-  }
-
-  async function isRecorded(upload: Ref): Promise<void> {
-    await eventually(`${upload.metadata.name} is recorded`, async () => {
-      assert.ok("dataMoverResult" in (await api.read(upload)).status);
-    });
+    await isRecorded(api, upload);
   }
 
   function contentOf({ upload }: Movement): Ref {
@@ -452,7 +453,7 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
       );
     }
     await deleteOriginal(api, seen);
-    await isRecorded(upload);
+    await isRecorded(api, upload);
     const handle = original.content.status["snapshotHandle"];
     assert.ok(typeof handle === "string");
     const movement = { backup, upload, handle };

@@ -9,9 +9,8 @@ import { RetentionPolicy } from "../../src/policy/schema.ts";
 import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Api, Ref } from "./api.ts";
-import { createVolume, startScene } from "./controller-scene.ts";
+import { createVolume, somebodyLeads, startScene } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
 import { NAMESPACE } from "./product.ts";
 import { A_LOCATION, aVelero } from "./velero-workloads.ts";
 import type { Product } from "./product.ts";
@@ -49,9 +48,7 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
     for (const object of aVelero()) await api.create(object);
     const { object: location } = await api.create(A_LOCATION);
     await api.patch(location, { status: { phase: "Available" } });
-    await eventually("somebody leads", async () => {
-      assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-    });
+    await somebodyLeads(product);
   });
   after(async () => {
     await product.stop();

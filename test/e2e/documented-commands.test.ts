@@ -10,13 +10,9 @@ import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { commandsOf } from "../docs/commands.ts";
 import type { Api } from "./api.ts";
-import { createVolume, startScene } from "./controller-scene.ts";
-import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
-import { playBackup } from "./play.ts";
+import { backUp, createVolume, somebodyLeads, startScene } from "./controller-scene.ts";
 import type { Product } from "./product.ts";
 import { A_LOCATION, aVelero } from "./velero-workloads.ts";
-import { aContent } from "./velero.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 const run = promisify(execFile);
@@ -60,10 +56,8 @@ describe("commands of the docs", { skip, timeout: 300_000 }, () => {
     for (const object of aVelero()) await api.create(object);
     const { object: location } = await api.create(A_LOCATION);
     await api.patch(location, { status: { phase: "Available" } });
-    await eventually("somebody leads", async () => {
-      assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-    });
-    snapshot = await retainOne();
+    await somebodyLeads(product);
+    snapshot = (await backUp(api, await createVolume(api, "data"), "first")).upload.metadata.name;
     directory = join(cluster.directory, "reader");
     environment = await aReader();
   });
@@ -71,27 +65,6 @@ describe("commands of the docs", { skip, timeout: 300_000 }, () => {
     await product.stop();
     await cluster.stop();
   });
-
-  async function retainOne(): Promise<string> {
-    const { claim } = await createVolume(api, "data");
-    const { upload } = await playBackup(api, {
-      name: "first",
-      claim,
-      ending: "completed",
-      pauses: {
-        async copying({ upload }) {
-          await eventually("it is recorded", async () =>
-            assert.ok("dataMoverResult" in (await api.read(upload)).status),
-          );
-        },
-      },
-    });
-    await eventually("it is retained", async () => {
-      const { labels } = (await api.read(aContent(upload.metadata.name))).metadata;
-      assert.equal(labels["snapshot-retainer.io/retained"], "true");
-    });
-    return upload.metadata.name;
-  }
 
   /** What somebody has who follows the docs: the commands on the PATH, a kubeconfig, and a policy to try. */
   async function aReader(): Promise<NodeJS.ProcessEnv> {

@@ -16,12 +16,11 @@ import { debianProgram } from "../cluster/debian.ts";
 import { fires, parseScrape } from "./alert-evaluation.ts";
 import type { Observed, Scrape } from "./alert-evaluation.ts";
 import type { Api, Ref } from "./api.ts";
-import { createVolume, startScene } from "./controller-scene.ts";
+import { backUp, createVolume, somebodyLeads, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
 import { aBackup, aName } from "./objects.ts";
-import { beginBackup, endBackup, playBackup } from "./play.ts";
+import { beginBackup, endBackup } from "./play.ts";
 import { ACCOUNT, CONTROLLER_ACCOUNT, NAMESPACE } from "./product.ts";
 import type { Product } from "./product.ts";
 import { rawPost } from "./raw-post.ts";
@@ -59,7 +58,7 @@ describe(
       ({ cluster, api, product } = await startScene(binaries, POLICY));
       await (await product.startReplica()).ready();
       await (await product.startController(CONTROLLER)).ready();
-      await leads();
+      await somebodyLeads(product);
       directory = await mkdtemp(join(tmpdir(), "runbooks-"));
       const values = { metrics: { prometheusRule: { enabled: true } } };
       const objects = await render(binaries?.helm ?? "", { values });
@@ -68,39 +67,15 @@ describe(
         .flatMap((object) => Groups.parse(object).spec.groups);
       await writeFile(join(directory, "rules.yaml"), stringify({ groups }));
       data = await createVolume(api, "data");
-      for (const name of ["one", "two"]) contents.push(await retain(name));
+      for (const name of ["one", "two"]) {
+        contents.push((await backUp(api, data, name)).upload.metadata.name);
+      }
     });
     after(async () => {
       await rm(directory, { recursive: true, force: true });
       await product.stop();
       await cluster.stop();
     });
-
-    async function leads(): Promise<void> {
-      await eventually("somebody leads", async () => {
-        assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-      });
-    }
-
-    async function retain(name: string): Promise<string> {
-      const { upload } = await playBackup(api, {
-        name,
-        claim: data.claim,
-        ending: "completed",
-        pauses: {
-          async copying({ upload }) {
-            await eventually("it is recorded", async () =>
-              assert.ok("dataMoverResult" in (await api.read(upload)).status),
-            );
-          },
-        },
-      });
-      await eventually("it is retained", async () => {
-        const { labels } = (await api.read(aContent(upload.metadata.name))).metadata;
-        assert.equal(labels["snapshot-retainer.io/retained"], "true");
-      });
-      return upload.metadata.name;
-    }
 
     async function scrape(): Promise<Scrape> {
       const running = [...product.running(), ...product.runningControllers()];
@@ -218,7 +193,7 @@ describe(
           void (await Promise.all(product.runningControllers().map(async (one) => one.stop()))),
         async mend() {
           await (await product.startController(CONTROLLER)).ready();
-          await leads();
+          await somebodyLeads(product);
         },
       },
       SnapshotRetainerAbsent: { inject: noReplica, mend: twoReplicas },

@@ -8,12 +8,10 @@ import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { findPorts } from "../cluster/ports.ts";
 import type { Api } from "./api.ts";
-import { createVolume, snapshotsOf, startScene } from "./controller-scene.ts";
+import { backUp, createVolume, snapshotsOf, somebodyLeads, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
-import { readMetric } from "./metrics.ts";
-import { beginBackup, playBackup } from "./play.ts";
-import type { Movement } from "./play.ts";
+import { beginBackup } from "./play.ts";
 import type { Product } from "./product.ts";
 import { aContent } from "./velero.ts";
 
@@ -38,15 +36,13 @@ describe("the status page in a browser", { skip, timeout: 300_000 }, () => {
     const [port = 0] = await findPorts(1);
     address = `http://localhost:${port}/`;
     await (await product.startController({ flags: ["--status-port", String(port)] })).ready();
-    await eventually("somebody leads", async () => {
-      assert.equal(await readMetric(product.runningControllers(), "snapshot_retainer_leader"), 1);
-    });
+    await somebodyLeads(product);
     data = await createVolume(api, "data");
     const logs = await createVolume(api, "logs");
     const kept = [
-      await backUp(data, "nightly-1"),
-      await backUp(data, "nightly-2"),
-      await backUp(logs, "weekly-1"),
+      await backUp(api, data, "nightly-1"),
+      await backUp(api, data, "nightly-2"),
+      await backUp(api, logs, "weekly-1"),
     ];
     await api.patch(aContent(kept[0]?.upload.metadata.name ?? ""), {
       metadata: { labels: { "snapshot-retainer.io/pin": "true" } },
@@ -68,26 +64,6 @@ describe("the status page in a browser", { skip, timeout: 300_000 }, () => {
     await product.stop();
     await cluster.stop();
   });
-
-  async function backUp({ claim }: Volume, name: string): Promise<Movement> {
-    const movement = await playBackup(api, {
-      name,
-      claim,
-      ending: "completed",
-      pauses: {
-        async copying({ upload }) {
-          await eventually("it is recorded", async () =>
-            assert.ok("dataMoverResult" in (await api.read(upload)).status),
-          );
-        },
-      },
-    });
-    await eventually("it is retained", async () => {
-      const { labels } = (await api.read(aContent(movement.upload.metadata.name))).metadata;
-      assert.equal(labels["snapshot-retainer.io/retained"], "true");
-    });
-    return movement;
-  }
 
   /** What an expression gives in the page: the tests know nothing of a browser's types. */
   async function evaluate<T>(expression: string, schema: z.ZodType<T>): Promise<T> {

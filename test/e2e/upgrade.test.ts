@@ -13,16 +13,14 @@ import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { createApi } from "./api.ts";
 import type { Api, Ref } from "./api.ts";
-import { createVolume, holds } from "./controller-scene.ts";
+import { backUp, createVolume, holds } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { startLoad } from "./load.ts";
 import { readMetric } from "./metrics.ts";
 import { aName } from "./objects.ts";
-import { playBackup } from "./play.ts";
 import { installProduct, NAMESPACE, POLICY_CONFIGMAP } from "./product.ts";
 import type { Product } from "./product.ts";
-import { aContent } from "./velero.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 
@@ -134,24 +132,8 @@ describe("an upgrade from the release before, and back", { skip, timeout: 300_00
   }
 
   /** A backup whose snapshot is retained: the array then holds the newest two of all so far. */
-  async function backUp(): Promise<void> {
-    const movement = await playBackup(api, {
-      name: aName("b"),
-      claim: volume.claim,
-      ending: "completed",
-      pauses: {
-        async copying({ upload }) {
-          await eventually("it is recorded", async () =>
-            assert.ok("dataMoverResult" in (await api.read(upload)).status),
-          );
-        },
-      },
-    });
-    handles.push(movement.handle);
-    await eventually("it is retained", async () => {
-      const { labels } = (await api.read(aContent(movement.upload.metadata.name))).metadata;
-      assert.equal(labels["snapshot-retainer.io/retained"], "true");
-    });
+  async function backUpOnce(): Promise<void> {
+    handles.push((await backUp(api, volume, aName("b"))).handle);
     await holds(cluster, volume, handles.slice(-2));
   }
 
@@ -175,8 +157,8 @@ describe("an upgrade from the release before, and back", { skip, timeout: 300_00
   });
 
   test("the upgrade leaves no request unmutated, and takes over what the old version has retained", async (t) => {
-    await backUp();
-    await backUp();
+    await backUpOnce();
+    await backUpOnce();
     const before = await lasting();
     t.diagnostic(
       await underLoad("upgrade", async () => {
@@ -186,7 +168,7 @@ describe("an upgrade from the release before, and back", { skip, timeout: 300_00
     );
     assert.deepEqual(await lasting(), before);
     // The oldest was retained and signed by the old version: the new one knows it, counts it, and lets it go.
-    await backUp();
+    await backUpOnce();
   });
 
   test("so does a rollback", async (t) => {
@@ -198,7 +180,7 @@ describe("an upgrade from the release before, and back", { skip, timeout: 300_00
       }),
     );
     assert.deepEqual(await lasting(), before);
-    await backUp();
+    await backUpOnce();
   });
 
   test("with --reuse-values, too", async () => {

@@ -6,12 +6,9 @@ import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { createApi } from "./api.ts";
 import type { Api } from "./api.ts";
-import { createVolume } from "./controller-scene.ts";
-import { eventually } from "./eventually.ts";
-import { playBackup } from "./play.ts";
+import { backUp, createVolume } from "./controller-scene.ts";
 import { ACCOUNT, CONTROLLER_ACCOUNT, installProduct } from "./product.ts";
 import type { Product } from "./product.ts";
-import { aContent } from "./velero.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
 /** As in admission.test.ts. */
@@ -65,23 +62,7 @@ describe(
     }
 
     test("webhook and controller read its collections page by page, and a snapshot is retained", async () => {
-      const { claim } = await createVolume(api, "data");
-      const { upload } = await playBackup(api, {
-        name: "first",
-        claim,
-        ending: "completed",
-        pauses: {
-          async copying({ upload }) {
-            await eventually("it is recorded", async () =>
-              assert.ok("dataMoverResult" in (await api.read(upload)).status),
-            );
-          },
-        },
-      });
-      await eventually("it is retained", async () => {
-        const { labels } = (await api.read(aContent(upload.metadata.name))).metadata;
-        assert.equal(labels["snapshot-retainer.io/retained"], "true");
-      });
+      await backUp(api, await createVolume(api, "data"), "first");
       assert.ok((await listedBy(CONTROLLER_ACCOUNT)).has("volumesnapshotcontents"));
       assert.ok((await listedBy(ACCOUNT)).has("volumesnapshotcontents"));
     });
