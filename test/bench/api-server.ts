@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
-import * as z from "zod";
 import { exportCel } from "../../src/policy/export-cel.ts";
 import { RetentionPolicy } from "../../src/policy/schema.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { tokenIn } from "../cluster/identity.ts";
 import { readMetric } from "../e2e/metrics.ts";
 import { installProduct } from "../e2e/product.ts";
 import { median, percentile, print, row, spread } from "./figures.ts";
@@ -251,13 +251,13 @@ function others(namespace: string, name: string): [string, object][] {
   ];
 }
 
-const Kubeconfig = z.object({ users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]) });
-
 /** As many connections as there are clients, each kept alive. */
 async function createClient({ server, caFile, kubeconfig }: Cluster): Promise<Create> {
-  const { users } = Kubeconfig.parse(JSON.parse(await readFile(kubeconfig, "utf8")));
   const agent = new Agent({ keepAlive: true, ca: await readFile(caFile) });
-  const headers = { authorization: `Bearer ${users[0].user.token}`, "content-type": "application/json" };
+  const headers = {
+    authorization: `Bearer ${await tokenIn(kubeconfig)}`,
+    "content-type": "application/json",
+  };
   return async (path, object) =>
     new Promise((resolve, reject) => {
       const sent = request(`${server}${path}`, { method: "POST", agent, headers }, (response) => {

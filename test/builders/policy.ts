@@ -25,3 +25,6 @@ export const ACME = {
   volume: { namespace: "/data/pvcNamespace", name: "/data/pvcName" },
   snapshotHandle: "/data/snapshotId",
 };
+
+/** The same, in the one namespace where that mover works. */
+export const ACME_IN_ITS_NAMESPACE = { ...ACME, namespaces: ["acme-mover"] };

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 
@@ -22,6 +22,14 @@ export function kubeconfig(endpoint: Endpoint, user: string, token: string, name
     "current-context": user,
   };
   return `${JSON.stringify(document, undefined, 2)}\n`;
+}
+
+const Kubeconfig = z.object({ users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]) });
+
+/** The token in a kubeconfig file as it is written here. */
+export async function tokenIn(file: string): Promise<string> {
+  const { users } = Kubeconfig.parse(JSON.parse(await readFile(file, "utf8")));
+  return users[0].user.token;
 }
 
 /** Asks the API server for a token of the ServiceAccount, writes a kubeconfig with it and returns the file. */

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import * as z from "zod";
 
 import { createApiClient, type ApiClient } from "./api-client.ts";
 import type { Cluster } from "./cluster.ts";
+import { tokenIn } from "./identity.ts";
 import { runProgram, type CommandOptions, type CommandResult } from "./command-line.ts";
 import { createComponents, type Components } from "./components.ts";
 import type { ChooseBehaviour, MoverBehaviour, Movement } from "./data-mover-stand-in.ts";
@@ -226,9 +226,6 @@ function commandLine({ cluster, namespace, scratch }: Place): Record<string, str
   };
 }
 
-const Kubeconfig = z.object({ users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]) });
-
 async function administrator({ kubeconfig, server, caFile }: Cluster): Promise<ApiClient> {
-  const { users } = Kubeconfig.parse(JSON.parse(await readFile(kubeconfig, "utf8")));
-  return createApiClient(server, caFile, users[0].user.token);
+  return createApiClient(server, caFile, await tokenIn(kubeconfig));
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as z from "zod";
+import { ACME_IN_ITS_NAMESPACE } from "../builders/policy.ts";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -55,17 +56,7 @@ const POLICY = {
   snapshotsToRetain: 3,
   ceilings: { drivers: { "array.csi.snapshot-retainer.io": 10 } },
   dataMovers: { accounts: ["system:serviceaccount:acme-mover:*"] },
-  snapshotAssociatedObjects: [
-    {
-      name: "acme",
-      resource: "configmaps",
-      matchLabels: { "acme.io/snapshot": "true" },
-      namespaces: ["acme-mover"],
-      accounts: [MOVER],
-      volume: { namespace: "/data/pvcNamespace", name: "/data/pvcName" },
-      snapshotHandle: "/data/snapshotId",
-    },
-  ],
+  snapshotAssociatedObjects: [{ ...ACME_IN_ITS_NAMESPACE, accounts: [MOVER] }],
 };
 
 /** A namespace and a claim whose `namespace.name` is longer than a label value. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import * as z from "zod";
 import type { Cluster } from "../cluster/cluster.ts";
+import { tokenIn } from "../cluster/identity.ts";
 
 const Strings = z.record(z.string(), z.string());
 
@@ -74,15 +75,13 @@ export class Refused extends Error {
   }
 }
 
-const Kubeconfig = z.object({ users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]) });
 const List = z.object({ items: z.array(z.record(z.string(), z.json())) });
 
 /** A client that is an administrator, or whoever it impersonates. */
 export async function createApi(cluster: Cluster): Promise<Api> {
-  const { users } = Kubeconfig.parse(JSON.parse(await readFile(cluster.kubeconfig, "utf8")));
   const ca = await readFile(cluster.caFile);
   const agent = new Agent({ keepAlive: true, ca });
-  const send = createSender(cluster.server, agent, users[0].user.token);
+  const send = createSender(cluster.server, agent, await tokenIn(cluster.kubeconfig));
 
   async function write(method: string, path: string, body: unknown, options: CallOptions): Promise<Answer> {
     const query = options.dryRun === true ? "?dryRun=All" : "";

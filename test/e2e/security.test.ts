@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import * as z from "zod";
 import { render } from "../chart/chart.ts";
@@ -8,6 +7,7 @@ import type { ApiClient } from "../cluster/api-client.ts";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { tokenIn } from "../cluster/identity.ts";
 import { covers, rightsOf } from "../rbac/rights.ts";
 import type { Right } from "../rbac/rights.ts";
 import { createApi } from "./api.ts";
@@ -21,7 +21,6 @@ import { VELERO } from "./velero.ts";
 const { binaries, skip } = await availableBinaries("demo");
 const LIMIT = "backup.velero.io/data-mover-snapshot-to-retain";
 
-const Kubeconfig = z.object({ users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]) });
 const Review = z.object({ status: z.object({ allowed: z.boolean() }) });
 
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
@@ -44,8 +43,7 @@ describe("whoever has one of our accounts", { skip }, () => {
     cluster = await startCluster({ ...(binaries && { binaries }) });
     product = await installProduct(cluster);
     api = await createApi(cluster);
-    const { users } = Kubeconfig.parse(JSON.parse(await readFile(cluster.kubeconfig, "utf8")));
-    client = createApiClient(cluster.server, cluster.caFile, users[0].user.token);
+    client = createApiClient(cluster.server, cluster.caFile, await tokenIn(cluster.kubeconfig));
     await api.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
   });
   after(async () => {

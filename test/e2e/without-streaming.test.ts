@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { ACME_IN_ITS_NAMESPACE } from "../builders/policy.ts";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -11,20 +12,10 @@ import { ACCOUNT, CONTROLLER_ACCOUNT, installProduct } from "./product.ts";
 import type { Product } from "./product.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
-/** As in admission.test.ts. */
-const PLUGIN = {
-  name: "acme",
-  resource: "configmaps",
-  matchLabels: { "acme.io/snapshot": "true" },
-  namespaces: ["acme-mover"],
-  accounts: ["system:serviceaccount:acme-mover:mover"],
-  volume: { namespace: "/data/pvcNamespace", name: "/data/pvcName" },
-  snapshotHandle: "/data/snapshotId",
-};
 const POLICY = {
   snapshotsToRetain: 2,
   ceilings: { drivers: { "array.csi.snapshot-retainer.io": 10 } },
-  snapshotAssociatedObjects: [PLUGIN],
+  snapshotAssociatedObjects: [ACME_IN_ITS_NAMESPACE],
 };
 
 describe(

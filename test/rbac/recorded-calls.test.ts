@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { before, describe, test } from "node:test";
+import { ACME_IN_ITS_NAMESPACE } from "../builders/policy.ts";
 import { availableBinaries } from "../cluster/availability.ts";
 import { CALLS_FILE, readCalls } from "../cluster/recorded-calls.ts";
 import type { Call } from "../cluster/recorded-calls.ts";
@@ -17,16 +18,6 @@ const { binaries, skip } = await availableBinaries("demo");
 const recorded = file !== undefined && existsSync(file);
 const why = recorded ? skip : "no calls were recorded: this needs a whole run";
 
-/** As in admission.test.ts, whose plugin keeps its snapshots in ConfigMaps. */
-const PLUGIN = {
-  name: "acme",
-  resource: "configmaps",
-  matchLabels: { "acme.io/snapshot": "true" },
-  namespaces: ["acme-mover"],
-  accounts: ["system:serviceaccount:acme-mover:mover"],
-  volume: { namespace: "/data/pvcNamespace", name: "/data/pvcName" },
-  snapshotHandle: "/data/snapshotId",
-};
 /** Where the tests have a Velero, by the policies that they install; retention.test.ts has two. */
 const VELEROS = ["velero", "velero-too"];
 /** What every account may read of the API server itself (system:discovery). */
@@ -42,7 +33,9 @@ describe("recorded calls and rendered roles", { skip: why }, () => {
     calls = (await readCalls(file ?? "")).filter(({ resource }) => !PUBLIC.includes(resource));
     rights = rightsOf(await render(helm));
     granted = rightsOf(await render(helm, { values: { policy: { velero: { namespaces: VELEROS } } } }));
-    const withPlugin = await render(helm, { values: { policy: { snapshotAssociatedObjects: [PLUGIN] } } });
+    const withPlugin = await render(helm, {
+      values: { policy: { snapshotAssociatedObjects: [ACME_IN_ITS_NAMESPACE] } },
+    });
     const usual = new Set(rights.map((right) => JSON.stringify(right)));
     pluginRights = rightsOf(withPlugin).filter((right) => !usual.has(JSON.stringify(right)));
   });

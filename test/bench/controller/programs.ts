@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import type { Cluster } from "../../cluster/cluster.ts";
+import { tokenIn } from "../../cluster/identity.ts";
 import { usageOf } from "../process-usage.ts";
 
 /** What one program came to that has read everything. */
@@ -28,19 +29,12 @@ export async function othersOf(
   { server, caFile, kubeconfig }: Cluster,
   programs: string,
 ): Promise<ReadonlyMap<string, Command>> {
-  const token = await tokenOf(kubeconfig);
+  const token = await tokenIn(kubeconfig);
   return new Map<string, Command>([
     ["bare list", [process.execPath, "dist/bench/controller/list.js", server, caFile, token]],
     ["client-go metadata", [join(programs, "informer"), "-kubeconfig", kubeconfig, "-form", "metadata"]],
     ["client-node informer", [process.execPath, join(import.meta.dirname, "informer.ts"), kubeconfig]],
   ]);
-}
-
-const Kubeconfig = z.object({ users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]) });
-
-async function tokenOf(kubeconfig: string): Promise<string> {
-  const { users } = Kubeconfig.parse(JSON.parse(await readFile(kubeconfig, "utf8")));
-  return users[0].user.token;
 }
 
 const Told = z.object({ objects: z.number() });
