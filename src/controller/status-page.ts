@@ -8,6 +8,8 @@ import type { RetentionPolicy } from "../policy/schema.ts";
 import { decide } from "../retention/decide.ts";
 import { timeOf } from "../retention/time.ts";
 import type { World } from "../retention/world.ts";
+import { isRead, servePages, targetOf } from "../server/pages.ts";
+import type { Page } from "../server/pages.ts";
 
 /** What the page is made from. */
 export interface StatusPageOptions {
@@ -36,35 +38,18 @@ export function createStatusPage(options: StatusPageOptions): RequestListener {
     if (latest === undefined || options.now() - latest.now > FRESH_MS) latest = look(options);
     return latest;
   }
-  function answer({ method = "", url = "", headers }: IncomingMessage): Answer {
-    const { path, query } = targetOf(url);
-    const refusal = refusalOf(method, path, headers.host ?? "");
+  function page(request: IncomingMessage): Page {
+    const { path, query } = targetOf(request);
+    const refusal = refusalOf(request, path);
     if (refusal !== undefined) return plain(refusal);
     const seen = view();
     if (seen === undefined) return { ...plain(503), headers: { ...PLAIN, "retry-after": "2" } };
     return { status: 200, headers: HEADERS, body: renderPage(seen, parseFilters(query)) };
   }
-  return (request, response) => {
-    const { status, headers, body } = answerOrFail(() => answer(request), options.onFailure);
-    response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
-    response.end(request.method === "HEAD" ? undefined : body);
-  };
-}
-
-/** Whoever decides what is deleted must not end because its page could not be shown. */
-function answerOrFail(answer: () => Answer, onFailure: (error: unknown) => void): Answer {
-  try {
-    return answer();
-  } catch (error) {
-    onFailure(error);
+  return servePages(page, (error) => {
+    options.onFailure(error);
     return plain(500);
-  }
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  });
 }
 
 const REFUSALS = {
@@ -77,19 +62,13 @@ const REFUSALS = {
 
 const PLAIN = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
 
-function plain(status: keyof typeof REFUSALS): Answer {
+function plain(status: keyof typeof REFUSALS): Page {
   return { status, headers: PLAIN, body: `${REFUSALS[status]}\n` };
 }
 
-/** A request's target as it was sent, which need not be one that `URL` can read. */
-function targetOf(url: string): { readonly path: string; readonly query: URLSearchParams } {
-  const [path = "", ...rest] = url.split("?");
-  return { path, query: new URLSearchParams(rest.join("?")) };
-}
-
-function refusalOf(method: string, path: string, host: string): 404 | 405 | 421 | undefined {
-  if (!/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host)) return 421;
-  if (method !== "GET" && method !== "HEAD") return 405;
+function refusalOf(request: IncomingMessage, path: string): 404 | 405 | 421 | undefined {
+  if (!/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(request.headers.host ?? "")) return 421;
+  if (!isRead(request)) return 405;
   return path === "/" ? undefined : 404;
 }
 
