@@ -1,4 +1,4 @@
-import { execFile, fork, spawn } from "node:child_process";
+import { execFile, fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { globSync, readFileSync, statSync } from "node:fs";
@@ -10,21 +10,21 @@ import { promisify } from "node:util";
 import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 import { startCluster } from "../cluster/cluster.ts";
-import type { Cluster } from "../cluster/cluster.ts";
-import { findPorts } from "../cluster/ports.ts";
-import { installProduct, NAMESPACE } from "../e2e/product.ts";
+import { installProduct } from "../e2e/product.ts";
+import type { Process } from "../e2e/product.ts";
 import { ask } from "./answers.ts";
 import { BODIES } from "./bodies.ts";
 import { print, row, spread } from "./figures.ts";
+import { CONTROLLER_OPTIONS, IMAGE, untilReady, WEBHOOK_OPTIONS } from "./image.ts";
 import { usageOf } from "./process-usage.ts";
-import { OPTIONS, SERVER } from "./servers.ts";
+import { SERVER } from "./servers.ts";
 
 /** What a start takes, what is needed at rest, and how large everything is. */
 export async function measureFootprint({ rounds }: { readonly rounds: number }): Promise<void> {
   const cache = await mkdtemp(join(tmpdir(), "compile-cache-"));
   try {
     await firstAnswers(rounds, cache);
-    await realStarts(rounds, cache);
+    await realStarts(rounds);
   } finally {
     await rm(cache, { recursive: true, force: true });
   }
@@ -57,7 +57,7 @@ async function firstAnswer(name: string, environment: Environment, pair: object)
   const begun = performance.now();
   const child = fork(SERVER, [name], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
-    execArgv: OPTIONS,
+    execArgv: WEBHOOK_OPTIONS,
     env: { ...process.env, ...environment },
   });
   child.send(pair);
@@ -72,10 +72,8 @@ async function firstAnswer(name: string, environment: Environment, pair: object)
   return ms;
 }
 
-const Ready = /^ok/;
-
 /** Both programs of the image, until /readyz says that they are ready on a cluster in which everything is there already. */
-async function realStarts(rounds: number, cache: string): Promise<void> {
+async function realStarts(rounds: number): Promise<void> {
   const cluster = await startCluster();
   try {
     const product = await installProduct(cluster);
@@ -84,87 +82,40 @@ async function realStarts(rounds: number, cache: string): Promise<void> {
       `\nstart of the image's programs on a small cluster (median of ${rounds} rounds, least to most in brackets)`,
     );
     print(row(["", "ready after ms", "RSS MiB at rest"]));
-    const environments = [
-      ["", {}],
-      [", compile cache", { NODE_COMPILE_CACHE: cache }],
-    ] as const;
-    for (const program of ["webhook", "controller"] as const) {
-      for (const [suffix, environment] of environments) {
-        const starts = await repeat(rounds, async () => realStart(cluster, program, environment));
-        const [ms, rss] = [starts.map((start) => start.ms), starts.map(({ rssMiB }) => rssMiB)];
-        print(row([`${program}${suffix}`, spread(ms), spread(rss)]));
-      }
-    }
+    await realStart("webhook", rounds, async () =>
+      product.startReplica({ program: IMAGE, nodeFlags: WEBHOOK_OPTIONS }),
+    );
+    await realStart("controller", rounds, async () =>
+      product.startController({ program: IMAGE, nodeFlags: CONTROLLER_OPTIONS }),
+    );
   } finally {
     await cluster.stop();
   }
 }
 
-/** All but the first, which only warms up. */
-async function repeat<T>(rounds: number, act: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  for (let round = 0; round <= rounds; round += 1) results.push(await act());
-  return results.slice(1);
+async function realStart(name: string, rounds: number, start: () => Promise<Process>): Promise<void> {
+  const [ms, rss]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= rounds; round += 1) {
+    const running = await start();
+    const took = await untilReady(running);
+    await sleep(REST_MS);
+    const { rssMiB } = await usageOf(running.process.pid ?? 0);
+    await running.stop();
+    // The first one only warms up.
+    if (round === 0) continue;
+    ms.push(took);
+    rss.push(rssMiB);
+  }
+  print(row([name, spread(ms), spread(rss)]));
 }
 
-async function realStart(
-  cluster: Cluster,
-  program: "webhook" | "controller",
-  environment: Environment,
-): Promise<{ readonly ms: number; readonly rssMiB: number }> {
-  const [port = 0, probePort = 0] = await findPorts(2);
-  const kubeconfig = await cluster.kubeconfigFor(NAMESPACE, `snapshot-retainer-${program}`);
-  const flags = [
-    "--kubeconfig",
-    kubeconfig,
-    "--namespace",
-    NAMESPACE,
-    "--host",
-    "127.0.0.1",
-    "--probe-port",
-    String(probePort),
-  ];
-  const own = [
-    "--port",
-    String(port),
-    "--dns-name",
-    "127.0.0.1",
-    "--webhook-configuration",
-    "snapshot-retainer",
-  ];
-  const begun = performance.now();
-  const args = ["dist/image/main.js", program, ...flags, ...(program === "webhook" ? own : [])];
-  const options =
-    program === "webhook"
-      ? OPTIONS
-      : ["--max-semi-space-size=4", "--no-parallel-scavenge", "--optimize-for-size"];
-  const child = spawn(process.execPath, [...options, ...args], {
-    stdio: "ignore",
-    env: { ...process.env, ...environment },
-  });
-  while (!Ready.test(await textOf(`http://127.0.0.1:${probePort}/readyz`))) {
-    if (child.exitCode !== null) throw new Error(`the ${program} ended`);
-    await sleep(5);
-  }
-  const ms = performance.now() - begun;
-  await sleep(1_500);
-  const { rssMiB } = await usageOf(child.pid ?? 0);
-  await end(child);
-  return { ms, rssMiB };
-}
+const REST_MS = 1_500;
 
 async function end(child: ChildProcess): Promise<void> {
   // A compile cache is written at an ordinary end.
   child.kill("SIGTERM");
   await Promise.race([once(child, "exit"), sleep(2_000)]);
   child.kill("SIGKILL");
-}
-
-async function textOf(url: string): Promise<string> {
-  return fetch(url).then(
-    async (response) => response.text(),
-    () => "",
-  );
 }
 
 const Lock = z.object({

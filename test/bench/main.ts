@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
-import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { endure, measureAdmission, takeApart } from "./admission.ts";
+import { startApiServer } from "./api-server-alone.ts";
 import { measureApiServer } from "./api-server.ts";
 import { measureController } from "./controller/measure.ts";
 import type { ControllerEffort } from "./controller/measure.ts";
@@ -63,12 +63,9 @@ async function withServers(
   measure: (cluster: Cluster, servers: readonly Server[]) => Promise<void>,
 ): Promise<void> {
   const programs = await buildGo(print);
-  const cluster = await startCluster();
+  const cluster = await startApiServer();
   const servers: Server[] = [];
   try {
-    for (const name of cluster.componentNames()) {
-      if (name !== "etcd" && name !== "kube-apiserver") await cluster.stopComponent(name);
-    }
     for (const name of names) servers.push(await startServer(name));
     for (const form of ["usual", "thin"] as const) servers.push(await startControllerRuntime(form, programs));
     // Pepr keeps its store in the cluster.

@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
+import { WEBHOOK_OPTIONS } from "./image.ts";
 
 const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number(), blockedMs: z.number().optional() });
 
@@ -30,20 +31,12 @@ export interface Server {
 /** server.ts, bundled as the image's program is. */
 export const SERVER = new URL("../../dist/bench/server.js", import.meta.url);
 
-/** Of the image's entry point. */
-export const OPTIONS = [
-  "--max-semi-space-size=4",
-  "--no-parallel-scavenge",
-  "--initial-old-space-size=20",
-  "--heap-growing-percent=40",
-];
-
 /** Starts a server by the name that server.ts knows. */
 export async function startServer(name: string): Promise<Server> {
   // The log goes where the kernel drops it.
   const child = fork(SERVER, [name], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
-    execArgv: OPTIONS,
+    execArgv: WEBHOOK_OPTIONS,
   });
   const { cert, key, caCert = "" } = aHeld(await someKeys(), { names: ["127.0.0.1"], now: new Date() });
   child.send({ cert, key });

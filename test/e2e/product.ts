@@ -24,6 +24,8 @@ export interface Process {
   readonly probes: string;
   readonly log: string;
   readonly process: ChildProcess;
+  /** When it was started, by performance.now(). */
+  readonly started: number;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Resolves when /readyz says 200; throws with the end of the log when it does not for long. */
   ready(): Promise<void>;
@@ -253,6 +255,7 @@ function launch(options: LaunchOptions): Process {
   const log = join(cluster.directory, "logs", `${command}-${probePort}.log`);
   const file = openSync(log, "a");
   const given = [command, "--probe-port", String(probePort), ...args];
+  const started = performance.now();
   const child = spawn(process.execPath, [...nodeFlags, program, ...given], { stdio: ["ignore", file, file] });
   const probes = `http://127.0.0.1:${probePort}`;
   function endWithUs(): void {
@@ -264,6 +267,7 @@ function launch(options: LaunchOptions): Process {
     probes,
     log,
     process: child,
+    started,
     async stop(signal = "SIGTERM") {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill(signal);

@@ -3,9 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
 import { createRest } from "../../../src/kube/rest.ts";
 import type { Rest } from "../../../src/kube/rest.ts";
-import { startCluster } from "../../cluster/cluster.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
+import { readMetric } from "../../e2e/metrics.ts";
 import { configMap, CONTROLLER_ACCOUNT, installProduct, NAMESPACE } from "../../e2e/product.ts";
+import type { Product } from "../../e2e/product.ts";
+import { startApiServer } from "../api-server-alone.ts";
 import { median, print, row, spread } from "../figures.ts";
 import { usageOf } from "../process-usage.ts";
 import { createEtcd } from "./etcd.ts";
@@ -24,7 +26,6 @@ export interface ControllerEffort {
 
 /** What was measured at one size: medians, by program, and of ours what only it does. */
 export interface AtSize {
-  readonly snapshots: number;
   readonly objects: number;
   readonly programs: ReadonlyMap<string, Pick<Synced, "seconds" | "rssMiB">>;
   readonly planMs: number;
@@ -38,9 +39,10 @@ export async function measureController(
   { sizes, restSeconds }: ControllerEffort,
   programs: string,
 ): Promise<AtSize[]> {
-  const cluster = await startCluster();
+  // Its other components would look for the snapshots on an array that never took them, or bind thousands of claims meanwhile.
+  const cluster = await startApiServer();
   try {
-    const rest = await prepare(cluster);
+    const { rest, product } = await prepare(cluster);
     const measured: AtSize[] = [];
     let made = 0;
     const place = { rest, etcd: createEtcd(cluster.etcd) };
@@ -48,13 +50,13 @@ export async function measureController(
       await populate(place, { volumes, snapshotsEach: SNAPSHOTS_EACH }, made, print);
       made = volumes;
       // The first reading of all warms what the API server and the system keep.
-      const synced = await syncAll(cluster, programs, { rounds, warmUps: index === 0 ? 1 : 0 });
-      const controller = await startOurs(cluster, 0);
+      const synced = await syncAll({ cluster, product, programs }, { rounds, warmUps: index === 0 ? 1 : 0 });
+      const controller = await startOurs(product);
       const planMs = await alone(cluster, { controller, rest, restSeconds });
       if (index === 0) await prune(cluster, controller, volumes);
       if (index === sizes.length - 1) await restartApiServer(cluster, controller);
-      await controller.stop();
-      measured.push({ snapshots: volumes * SNAPSHOTS_EACH, planMs, ...synced });
+      await controller.running.stop();
+      measured.push({ planMs, ...synced });
     }
     return measured;
   } finally {
@@ -62,17 +64,8 @@ export async function measureController(
   }
 }
 
-async function prepare(cluster: Cluster): Promise<Rest> {
+async function prepare(cluster: Cluster): Promise<{ readonly rest: Rest; readonly product: Product }> {
   for (const name of [NAMESPACE, "shop"]) await cluster.kubectl(["create", "namespace", name]);
-  // These would look for the snapshots on an array that never took them, or bind thousands of claims while we measure.
-  for (const name of [
-    "snapshot-controller",
-    "csi-snapshotter",
-    "csi-provisioner",
-    "kube-controller-manager",
-  ]) {
-    await cluster.stopComponent(name);
-  }
   const key = `--from-literal=key=${KEY.toString("latin1")}`;
   const secret = ["secret", "generic", "-n", NAMESPACE, "snapshot-retainer-signing-key", key];
   await cluster.kubectl(["create", ...secret]);
@@ -86,12 +79,15 @@ async function prepare(cluster: Cluster): Promise<Rest> {
   // Nobody answers them, and each object that is made would have to find that out.
   const configurations = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
   await cluster.kubectl(["delete", configurations, "snapshot-retainer"]);
-  return createRest(kubeConfig);
+  return { rest: createRest(kubeConfig), product };
 }
 
 async function syncAll(
-  cluster: Cluster,
-  programs: string,
+  {
+    cluster,
+    product,
+    programs,
+  }: { readonly cluster: Cluster; readonly product: Product; readonly programs: string },
   { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number },
 ): Promise<Pick<AtSize, "objects" | "programs">> {
   const others = await othersOf(cluster, programs);
@@ -104,8 +100,8 @@ async function syncAll(
       ({ objects } = synced);
       if (round >= 0) measured.get(name)?.push(synced);
     }
-    const controller = await startOurs(cluster, objects);
-    await controller.stop();
+    const controller = await startOurs(product);
+    await controller.running.stop();
     if (round >= 0) measured.get("ours")?.push(controller.synced);
     if (round >= 0) decided.push(controller.decided);
   }
@@ -160,7 +156,10 @@ async function plansOf(
   controller: Controller,
 ): Promise<{ readonly count: number; readonly seconds: number }> {
   const name = "snapshot_retainer_plan_duration_seconds";
-  return { count: await controller.metric(`${name}_count`), seconds: await controller.metric(`${name}_sum`) };
+  return {
+    count: await readMetric([controller.running], `${name}_count`),
+    seconds: await readMetric([controller.running], `${name}_sum`),
+  };
 }
 
 /** Milliseconds from a change on to a plan that knows of it. */
@@ -176,7 +175,7 @@ async function react(controller: Controller, rest: Rest, change: number): Promis
 
 /** Each volume gives one snapshot, through the real sidecar: how fast we ask, and how fast it goes. */
 async function prune(cluster: Cluster, controller: Controller, volumes: number): Promise<void> {
-  await cluster.startComponent("csi-snapshotter");
+  for (const name of STORAGE) await cluster.startComponent(name);
   // It looks at every content once; with these it has nothing to do.
   await sleep(5_000);
   const begun = performance.now();
@@ -189,19 +188,21 @@ async function prune(cluster: Cluster, controller: Controller, volumes: number):
   }
   await setLimit(cluster, SNAPSHOTS_EACH - 1);
   const asked = await seconds(
-    async () => (await controller.metric("snapshot_retainer_frees_total")) >= volumes,
+    async () => (await readMetric([controller.running], "snapshot_retainer_frees_total")) >= volumes,
   );
   const gone = await seconds(
     async () =>
-      (await controller.metric("snapshot_retainer_retained_snapshots")) <= volumes * (SNAPSHOTS_EACH - 1),
+      (await readMetric([controller.running], "snapshot_retainer_retained_snapshots")) <=
+      volumes * (SNAPSHOTS_EACH - 1),
   );
   print(
     `${volumes} volumes at their limit give one snapshot each: asked for after ${asked}, deleted by the sidecar after ${gone}`,
   );
   await setLimit(cluster, LIMIT);
-  await cluster.stopComponent("csi-snapshotter");
+  for (const name of STORAGE) await cluster.stopComponent(name);
 }
 
+const STORAGE = ["csi-plugin", "csi-snapshotter"];
 const PRUNED_WITHIN_MS = 120_000;
 
 async function setLimit(cluster: Cluster, snapshotsToRetain: number): Promise<void> {

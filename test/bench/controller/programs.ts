@@ -12,7 +12,6 @@ import { usageOf } from "../process-usage.ts";
 
 /** What one program came to that has read everything. */
 export interface Synced {
-  readonly objects: number;
   /** From its start. */
   readonly seconds: number;
   readonly rssMiB: number;
@@ -40,10 +39,10 @@ export async function othersOf(
 const Told = z.object({ objects: z.number() });
 
 /** After it is in sync: what it needed only for that is then given back, where it is at all. */
-const SETTLE_MS = 3_000;
+export const SETTLE_MS = 3_000;
 
 /** Runs a command until it is in sync, and ends it. */
-export async function sync([file, ...args]: Command): Promise<Synced> {
+export async function sync([file, ...args]: Command): Promise<Synced & { readonly objects: number }> {
   const begun = performance.now();
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"] });
   const { objects } = Told.parse(JSON.parse(await firstLine(child)));
