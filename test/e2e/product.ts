@@ -18,6 +18,12 @@ export const NAMESPACE = "snapshot-retainer";
 export const ACCOUNT = `system:serviceaccount:${NAMESPACE}:snapshot-retainer-webhook`;
 export const CONTROLLER_ACCOUNT = `system:serviceaccount:${NAMESPACE}:snapshot-retainer-controller`;
 export const POLICY_CONFIGMAP = "snapshot-retainer-policy";
+/** Where the webhook keeps its CA and its certificate. */
+export const TLS_SECRET = {
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name: "snapshot-retainer-tls", namespace: NAMESPACE },
+};
 
 /** One process of ours. */
 export interface Process {

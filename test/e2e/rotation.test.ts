@@ -9,7 +9,7 @@ import type { Api } from "./api.ts";
 import { eventually } from "./eventually.ts";
 import { startLoad } from "./load.ts";
 import { readMetric } from "./metrics.ts";
-import { installProduct, NAMESPACE } from "./product.ts";
+import { installProduct, TLS_SECRET } from "./product.ts";
 import type { Product } from "./product.ts";
 
 const { binaries, skip } = await availableBinaries("demo");
@@ -18,11 +18,6 @@ const { binaries, skip } = await availableBinaries("demo");
 const ROTATIONS = Number(process.env["ROTATIONS"] ?? 25);
 /** A rotation takes a good second, and five of them where many others work on the same machine. */
 const LONGEST_MS = 800_000;
-const TLS_SECRET = {
-  apiVersion: "v1",
-  kind: "Secret",
-  metadata: { name: "snapshot-retainer-tls", namespace: NAMESPACE },
-};
 
 describe("certificates that rotate", { skip, timeout: LONGEST_MS + 100_000 }, () => {
   let cluster: Cluster;

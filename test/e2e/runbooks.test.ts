@@ -21,7 +21,7 @@ import type { Volume } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
 import { aBackup, aName } from "./objects.ts";
 import { beginBackup, endBackup } from "./play.ts";
-import { ACCOUNT, CONTROLLER_ACCOUNT, NAMESPACE } from "./product.ts";
+import { ACCOUNT, CONTROLLER_ACCOUNT, NAMESPACE, TLS_SECRET } from "./product.ts";
 import type { Product } from "./product.ts";
 import { rawPost } from "./raw-post.ts";
 import { aContent } from "./velero.ts";
@@ -163,8 +163,7 @@ describe(
     }
 
     async function withdrawRights(): Promise<void> {
-      const metadata = { name: "snapshot-retainer-controller" };
-      await api.remove({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", metadata });
+      await api.remove({ ...OF_CONTROLLER, kind: "ClusterRoleBinding" });
     }
 
     const faults: Record<string, Fault> = {
@@ -319,17 +318,13 @@ interface Right {
 const Rules = z.looseObject({
   rules: z.array(z.looseObject({ resources: z.array(z.string()), verbs: z.array(z.string()) })),
 });
-const RBAC = "rbac.authorization.k8s.io/v1";
-const OF_WEBHOOK: Ref = {
-  apiVersion: RBAC,
-  kind: "ClusterRole",
-  metadata: { name: "snapshot-retainer-webhook" },
-};
-const OF_CONTROLLER: Ref = {
-  apiVersion: RBAC,
-  kind: "ClusterRole",
-  metadata: { name: "snapshot-retainer-controller" },
-};
+function roleOf(program: "webhook" | "controller"): Ref {
+  const metadata = { name: `snapshot-retainer-${program}` };
+  return { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata };
+}
+
+const OF_WEBHOOK = roleOf("webhook");
+const OF_CONTROLLER = roleOf("controller");
 const RENEW: Right = {
   role: { ...OF_WEBHOOK, kind: "Role", metadata: { ...OF_WEBHOOK.metadata, namespace: NAMESPACE } },
   account: ACCOUNT,
@@ -353,11 +348,6 @@ const SEE: Right = {
   account: CONTROLLER_ACCOUNT,
   verb: "list",
   resource: "datauploads.velero.io",
-};
-const TLS_SECRET: Ref = {
-  apiVersion: "v1",
-  kind: "Secret",
-  metadata: { name: "snapshot-retainer-tls", namespace: NAMESPACE },
 };
 const POLICY_REF: Ref = {
   apiVersion: "v1",
