@@ -25,7 +25,7 @@ import {
   VolumeSnapshot,
   VolumeSnapshotContent,
 } from "../retention/objects.ts";
-import { keepDocument, keptDocument } from "./believed.ts";
+import { createDocumentKeeper } from "./believed.ts";
 import type { RestoreObjects } from "./restore-objects.ts";
 import type { RestoreReport } from "./restore-report.ts";
 import type { Sightings } from "./sightings.ts";
@@ -72,7 +72,8 @@ const ROOM_ANNOTATIONS = [
 
 /** Starts all watches; each object is trimmed to what is read of it. */
 export function startCaches(given: CachesOptions): Caches {
-  const options = { ...given, intern: createInterner() };
+  const intern = createInterner();
+  const options = { ...given, intern, keepDocument: createDocumentKeeper(given.signer, intern) };
   const { sightings, now, onChange } = options;
   return {
     ...watchSnapshots(options),
@@ -90,6 +91,7 @@ export function startCaches(given: CachesOptions): Caches {
 
 interface WatchOptions extends CachesOptions {
   readonly intern: (object: object) => void;
+  readonly keepDocument: ReturnType<typeof createDocumentKeeper>;
 }
 
 function watchSnapshots(options: WatchOptions): Pick<Caches, "contents" | "snapshots"> {
@@ -173,10 +175,8 @@ function watchAll<T extends Cached>(
     trim(object) {
       const trimmed = trim(object);
       if (trimmed === undefined) return undefined;
-      const kept = keepDocument(trimmed, options.signer);
+      const kept = options.keepDocument(trimmed);
       options.intern(kept);
-      const document = keptDocument(kept.metadata);
-      if (document !== undefined) options.intern(document);
       return kept;
     },
     onChange: (now, before) => options.onChange(see(now, before)),

@@ -1,5 +1,10 @@
+import { createRecent } from "./recent.ts";
+
 /** Strings remembered at once: those of a few pages of a list, so that what is listed side by side is shared too. */
 const MOST = 20_000;
+
+/** What no other object has: remembering it would only drive out what others share. */
+const UNSHARED: ReadonlySet<string> = new Set(["uid", "resourceVersion"]);
 
 /**
  * Lets equal strings of many objects be one string. JSON.parse makes a new one for each occurrence, and of ten thousand
@@ -7,24 +12,17 @@ const MOST = 20_000;
  * room, so that what all objects share stays one string.
  */
 export function createInterner(): (object: object) => void {
-  let lately = new Map<string, string>();
-  let before = new Map<string, string>();
+  const recent = createRecent<string>(MOST);
   function intern(text: string): string {
-    const same = lately.get(text);
-    if (same !== undefined) return same;
-    const known = before.get(text) ?? text;
-    if (lately.size >= MOST / 2) {
-      before = lately;
-      lately = new Map();
-    }
-    lately.set(known, known);
-    return known;
+    const known = recent.get(text);
+    if (known === undefined) recent.set(text, text);
+    return known ?? text;
   }
   function internAll(object: object): void {
     for (const key of Object.keys(object)) {
       const value: unknown = Reflect.get(object, key);
       if (typeof value === "string") {
-        Reflect.set(object, key, intern(value));
+        if (!UNSHARED.has(key)) Reflect.set(object, key, intern(value));
       } else if (typeof value === "object" && value !== null) {
         internAll(value);
       }

@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeInherited } from "../../src/admission/inherited.ts";
 import { createSigner } from "../../src/admission/signer.ts";
-import { keepDocument, keptDocument } from "../../src/controller/believed.ts";
+import { createDocumentKeeper, keptDocument } from "../../src/controller/believed.ts";
 import { createInterner } from "../../src/kube/intern.ts";
 import { aDocument } from "../builders/documents.ts";
 
 const signer = createSigner(Buffer.alloc(32, 1));
 const KEY = "snapshot-retainer.io/inherited";
 
+function aKeeper(): ReturnType<typeof createDocumentKeeper> {
+  return createDocumentKeeper(signer, () => undefined);
+}
+
 test("a document that we signed is kept in place of its text, beside the other annotations", () => {
   const document = aDocument();
   const annotations = { [KEY]: writeInherited(document, signer), "snapshot-retainer.io/retain": "true" };
-  const kept = keepDocument({ metadata: { name: "a", annotations }, spec: 1 }, signer);
+  const kept = aKeeper()({ metadata: { name: "a", annotations }, spec: 1 });
   assert.deepEqual(keptDocument(kept.metadata), document);
   assert.deepEqual(kept.metadata.annotations, { "snapshot-retainer.io/retain": "true" });
   assert.equal(kept.spec, 1);
@@ -20,8 +24,18 @@ test("a document that we signed is kept in place of its text, beside the other a
 
 test("a document by somebody else's hand is not believed", () => {
   const forged = writeInherited(aDocument(), createSigner(Buffer.alloc(32, 2)));
-  const kept = keepDocument({ metadata: { annotations: { [KEY]: forged } } }, signer);
+  const kept = aKeeper()({ metadata: { annotations: { [KEY]: forged } } });
   assert.equal(keptDocument(kept.metadata), undefined);
+});
+
+test("a content and its DataUpload keep one document, and those that only share its alias their own", () => {
+  const keep = aKeeper();
+  const documents = [aDocument(), aDocument(), { ...aDocument(), volumeName: "another" }].map((document) =>
+    keptDocument(keep({ metadata: { annotations: { [KEY]: writeInherited(document, signer) } } }).metadata),
+  );
+  assert.equal(documents[0], documents[1]);
+  assert.equal(documents[2]?.volumeName, "another");
+  assert.equal(documents[0]?.volumeName, aDocument().volumeName);
 });
 
 test("sharing equal strings changes nothing that can be seen", () => {
