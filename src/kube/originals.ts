@@ -81,5 +81,6 @@ export function createLivingOriginals(signer: Signer, onOriginal: OnOriginal): L
 
 /** One text for a snapshot's identity; a newline is in neither a driver's name nor a handle. */
 export function handleKey(source: string, handle: string): string {
-  return `${source}\n${handle}`;
+  // Joined, since a template's text keeps its parts and one more object beside the whole once it was looked up.
+  return [source, handle].join("\n");
 }

@@ -45,7 +45,7 @@ export function decide(world: World, policy: RetentionPolicy, now: number, recal
   const outcome = judge(open, claimed, places, setting);
   const { decisions, allotment, actions } = outcome;
   const room = answerRoom(claimed, { entries: open, decisions, held: allotment.held });
-  const spoken = volumesOf(open, decisions, allotment.held);
+  const spoken = volumesOf(open, decisions, allotment.held, recall);
   recall.keepEntries(open, setting);
   recall.keepVolumes([...settled, ...settledOf(spoken, { policy, places, actions, recall })]);
   return {

@@ -30,7 +30,7 @@ export function entriesOf(
     if (entry === undefined) fresh.push(content);
     else entries.push(entry);
   }
-  for (const snapshot of storageSnapshots(setting.relations, setting.policy, fresh)) {
+  for (const snapshot of storageSnapshots(setting.relations, setting.policy, fresh, recall)) {
     entries.push(entryOf(snapshot, setting, limitsOf));
   }
   return { entries: entries.toSorted((a, b) => newestFirst(a.snapshot, b.snapshot)), fresh };

@@ -82,8 +82,12 @@ export function courseOf(circumstances: Circumstances): Course {
       return course;
     }
   }
-  return { kind: "retained", stage: "retained", mark: !circumstances.snapshot.retained };
+  return circumstances.snapshot.retained ? RETAINED : TO_BE_RETAINED;
 }
+
+// What most snapshots are: one object for all of them.
+const RETAINED: Course = { kind: "retained", stage: "retained", mark: false };
+const TO_BE_RETAINED: Course = { kind: "retained", stage: "retained", mark: true };
 
 function objectMissing({ snapshot }: Circumstances): Course | undefined {
   const { content, original, originalSnapshot } = snapshot;

@@ -1,3 +1,4 @@
+import { createRecent } from "../kube/recent.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { isReady } from "./age.ts";
 import type { Entry } from "./entry.ts";
@@ -28,7 +29,12 @@ export interface Recall {
   keepVolumes(volumes: readonly SettledVolume[]): void;
   /** Whether an entry is kept: judged by nothing but what is compared. */
   isSteady(entry: Entry): boolean;
+  /** The same text, as one string where it was met lately: all snapshots of a volume name it. */
+  share(text: string): string;
 }
+
+/** Texts remembered at once: twice those of the largest cluster's volumes. */
+const MOST_TEXTS = 400_000;
 
 /** What an entry is judged by, beside its own objects. */
 export interface RecallSetting extends Surroundings {
@@ -43,27 +49,35 @@ interface Objects {
   readonly volume: PersistentVolume | undefined;
 }
 
-interface Remembered extends Objects {
+/** The upload is that of the entry itself. */
+interface Remembered extends Omit<Objects, "upload"> {
   readonly entry: Entry;
-  readonly policy: RetentionPolicy;
 }
 
 /** Nothing to recall yet. */
 export function createRecall(): Recall {
-  const remembered = new WeakMap<VolumeSnapshotContent, Remembered>();
+  const texts = createRecent<string>(MOST_TEXTS);
+  let remembered = new WeakMap<VolumeSnapshotContent, Remembered>();
+  let policy: RetentionPolicy | undefined;
   let settled: ReadonlyMap<string, SettledVolume> = new Map();
+  function forgetOthers(setting: RecallSetting): void {
+    if (policy !== setting.policy) remembered = new WeakMap();
+    ({ policy } = setting);
+  }
   return {
     entryOf(content, setting) {
+      forgetOthers(setting);
       const known = remembered.get(content);
       return known !== undefined && holds(known, content, setting) ? known.entry : undefined;
     },
     keepEntries(entries, setting) {
+      forgetOthers(setting);
       for (const entry of entries) {
         const { content } = entry.snapshot;
         if (content === undefined || !isQuiet(entry, content)) continue;
-        const found = lookUp(entry, content, setting);
-        if (standsOn(found, entry) && isAlone(entry, setting)) {
-          remembered.set(content, { entry, policy: setting.policy, ...found });
+        const { upload, ...found } = lookUp(entry, content, setting);
+        if (standsOn({ upload, ...found }, entry) && isAlone(entry, setting)) {
+          remembered.set(content, { entry, ...found });
         }
       }
     },
@@ -77,6 +91,11 @@ export function createRecall(): Recall {
     isSteady(entry) {
       const { content } = entry.snapshot;
       return content !== undefined && remembered.get(content)?.entry === entry;
+    },
+    share(text) {
+      const known = texts.get(text);
+      if (known === undefined) texts.set(text, text);
+      return known ?? text;
     },
   };
 }
@@ -103,12 +122,9 @@ function isQuiet(entry: Entry, content: VolumeSnapshotContent): boolean {
 }
 
 function holds(known: Remembered, content: VolumeSnapshotContent, setting: RecallSetting): boolean {
-  if (known.policy !== setting.policy) {
-    return false;
-  }
   const found = lookUp(known.entry, content, setting);
   return (
-    found.upload === known.upload &&
+    found.upload === known.entry.snapshot.identity.upload &&
     found.backup === known.backup &&
     found.claim === known.claim &&
     found.volume === known.volume &&

@@ -7,6 +7,7 @@ import { identifyClone, identifyOriginal, identityOf, isGroupMember, isRetained 
 import type { Identity } from "./identify.ts";
 import { contentsWithLeftOver } from "./left-over.ts";
 import type { DataUpload, VolumeSnapshot, VolumeSnapshotContent } from "./objects.ts";
+import type { Recall } from "./recall.ts";
 import { movedSnapshotOf, recordOf, releasedAs } from "./record.ts";
 import { handleOf } from "./relations.ts";
 import type { Relations } from "./relations.ts";
@@ -52,6 +53,7 @@ export function storageSnapshots(
   relations: Relations,
   policy: RetentionPolicy,
   contents: readonly VolumeSnapshotContent[],
+  recall: Pick<Recall, "share">,
 ): StorageSnapshot[] {
   const drafts = new Map<string, Draft>();
   for (const draft of present(relations, policy, contents)) {
@@ -67,7 +69,9 @@ export function storageSnapshots(
     if (before === undefined) drafts.set(draft.key, draft);
     else if (before.name === draft.name) drafts.set(draft.key, { ...before, vanished: draft.vanished });
   }
-  return believedOnce([...drafts.values()].map((draft) => complete(draft, relations)).toSorted(newestFirst));
+  return believedOnce(
+    [...drafts.values()].map((draft) => complete(draft, relations, recall)).toSorted(newestFirst),
+  );
 }
 
 /** Newest first: by the storage's time, then by name, so that the order of the input does not matter. */
@@ -236,12 +240,12 @@ function byDraftName(drafts: Iterable<Draft>): Draft[] {
   return [...drafts].toSorted((a, b) => compare(a.name ?? "", b.name ?? ""));
 }
 
-function complete(draft: Draft, relations: Relations): StorageSnapshot {
+function complete(draft: Draft, relations: Relations, recall: Pick<Recall, "share">): StorageSnapshot {
   const { key, identity, originalSnapshot } = draft;
   const { content, original } = contentsWithLeftOver(draft, relations);
   const driver = driverOf(draft, relations);
   const volumeHandle = volumeHandleOf(draft, relations);
-  const volumeKey = volumeKeyOf(identity);
+  const volumeKey = recall.share(volumeKeyOf(identity));
   return {
     key,
     identity,
@@ -250,7 +254,7 @@ function complete(draft: Draft, relations: Relations): StorageSnapshot {
     handle: draft.handle,
     volumeHandle,
     volumeKey,
-    stored: storedKeyOf(driver, volumeHandle, volumeKey),
+    stored: recall.share(storedKeyOf(driver, volumeHandle, volumeKey)),
     content,
     original,
     originalSnapshot,

@@ -5,6 +5,7 @@ import type { Verdict, VolumePlan } from "./plan.ts";
 import { isPinned } from "./protections.ts";
 import { HELD_REASONS, meaningOf } from "./reasons.ts";
 import type { HeldReason } from "./reasons.ts";
+import type { Recall } from "./recall.ts";
 
 /** What is said of one volume and of its snapshots, newest first. */
 export interface SpokenVolume {
@@ -17,20 +18,14 @@ export function volumesOf(
   entries: readonly Entry[],
   decisions: ReadonlyMap<string, Decision>,
   held: ReadonlyMap<string, HeldReason>,
+  recall: Pick<Recall, "share">,
 ): (SpokenVolume & { readonly entries: readonly Entry[] })[] {
   const byVolume = Map.groupBy(entries, ({ snapshot }) => snapshot.volumeKey);
-  const known = new Map<string, string>();
-  // Most of ten thousand messages are the same few.
-  function shared(text: string): string {
-    const same = known.get(text) ?? text;
-    known.set(text, same);
-    return same;
-  }
   return [...byVolume.values()].flatMap((ofVolume) => {
     const verdicts = ofVolume.flatMap((entry) => {
       const { key } = entry.snapshot;
       const decision = decisions.get(key);
-      return decision === undefined ? [] : [verdictOf(entry, decision, { held: held.get(key), shared })];
+      return decision === undefined ? [] : [verdictOf(entry, decision, { held: held.get(key), recall })];
     });
     const plan = volumePlanOf(ofVolume, verdicts);
     return plan === undefined ? [] : [{ plan, verdicts, entries: ofVolume }];
@@ -39,12 +34,12 @@ export function volumesOf(
 
 interface Wording {
   readonly held: HeldReason | undefined;
-  /** One text for equal ones. */
-  readonly shared: (text: string) => string;
+  /** Most of ten thousand messages are the same few. */
+  readonly recall: Pick<Recall, "share">;
 }
 
 /** The verdict about one snapshot, in words. */
-function verdictOf(entry: Entry, decision: Decision, { held, shared }: Wording): Verdict {
+function verdictOf(entry: Entry, decision: Decision, { held, recall }: Wording): Verdict {
   const { snapshot, course } = entry;
   const { identity, name, driver, handle, takenNs } = snapshot;
   const detail = decision.detail === undefined ? "" : ` (${decision.detail})`;
@@ -64,7 +59,7 @@ function verdictOf(entry: Entry, decision: Decision, { held, shared }: Wording):
     evidence: identity.evidence,
     kept: decision.kept,
     reason: decision.reason,
-    message: shared(`${meaningOf(decision.reason)}${detail}${holding}`),
+    message: recall.share(`${meaningOf(decision.reason)}${detail}${holding}`),
     ...(held === undefined ? {} : { held }),
   };
 }
