@@ -2,10 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KubeConfig } from "@kubernetes/client-node";
 import type { Logger } from "pino";
 import { createSigner } from "../admission/signer.ts";
-import { loadKubeConfig } from "../config.ts";
 import type { WebhookConfig } from "../config.ts";
 import { createRecorder } from "../controller/apply-record.ts";
 import { keptDocument } from "../controller/believed.ts";
@@ -22,20 +20,16 @@ import { createReport } from "../controller/report.ts";
 import { createRestoreObjects } from "../controller/restore-objects.ts";
 import { createRestoreReport } from "../controller/restore-report.ts";
 import { createSightings } from "../controller/sightings.ts";
-import { createEventRecorder } from "../kube/events.ts";
-import type { EventRecorder } from "../kube/events.ts";
 import { runElector } from "../kube/lease-elector.ts";
 import { createRest } from "../kube/rest.ts";
-import type { StreamingRest } from "../kube/rest.ts";
 import { readSigningKey } from "../kube/signing-key.ts";
-import { createLog, messageOf } from "../log.ts";
-import { createMetrics } from "../metrics.ts";
-import type { Metrics } from "../metrics.ts";
 import { startTraces } from "../traces/traces.ts";
 import { drain, listenPlain, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
 import { startStatusPage } from "./controller-page.ts";
 import type { Seeing } from "./controller-page.ts";
+import { createParts } from "./parts.ts";
+import type { Parts as AnyParts } from "./parts.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
 
@@ -59,18 +53,7 @@ export interface ControllerConfig extends Pick<
   readonly canaryEvery: number;
 }
 
-/** What the parts of the controller share. */
-interface Parts {
-  readonly config: ControllerConfig;
-  readonly kubeConfig: KubeConfig;
-  readonly rest: StreamingRest;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly events: EventRecorder;
-  readonly onError: (error: unknown) => void;
-  /** Aborted when everything else has ended. */
-  readonly signal: AbortSignal;
-}
+type Parts = AnyParts<ControllerConfig>;
 
 /**
  * Runs one replica until `signal` aborts: it stands by, leads while it has the Lease, and on the signal ends what is under
@@ -78,7 +61,7 @@ interface Parts {
  */
 export async function runController(config: ControllerConfig, signal: AbortSignal): Promise<void> {
   const stopped = new AbortController();
-  const parts = createParts(config, stopped.signal);
+  const parts = createParts(config, "snapshot-retainer-controller", stopped.signal);
   const policy = await startPolicy(parts);
   let caches: Caches | undefined;
   let page: Server | undefined;
@@ -246,25 +229,4 @@ function createBlockedLog(log: Logger): (problems: readonly string[]) => void {
     if (now !== last && now !== "") log.warn({ problems: now }, "not deciding: the cluster is not seen");
     last = now;
   };
-}
-
-function createParts(config: ControllerConfig, signal: AbortSignal): Parts {
-  const kubeConfig = loadKubeConfig(config.kubeconfig);
-  const log = createLog(config.logLevel);
-  const metrics = createMetrics();
-  const rest = createRest(kubeConfig);
-  const events = createEventRecorder({
-    rest,
-    component: "snapshot-retainer-controller",
-    now: () => new Date(),
-    onDropped: (error) => {
-      metrics.eventsDropped.inc();
-      if (error !== undefined) log.warn({ error: messageOf(error) }, "event not written");
-    },
-  });
-  function onError(error: unknown): void {
-    metrics.watchErrors.inc();
-    log.warn({ error: messageOf(error) }, "background call failed, will be retried");
-  }
-  return { config, kubeConfig, rest, log, metrics, events, onError, signal };
 }

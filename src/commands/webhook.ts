@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { RequestListener } from "node:http";
-import type { KubeConfig } from "@kubernetes/client-node";
 import { createCertificatePorts } from "../../certs/ports.ts";
 import { loadOrCreateSigningKey } from "../../certs/signing-key.ts";
 import { waitForPair } from "../../certs/source.ts";
@@ -8,21 +7,13 @@ import type { CertificateSource } from "../../certs/source.ts";
 import type { RoomNeed } from "../admission/room-needed.ts";
 import { createSigner } from "../admission/signer.ts";
 import type { Signer } from "../admission/signer.ts";
-import { checkWebhookConfig, loadKubeConfig } from "../config.ts";
+import { checkWebhookConfig } from "../config.ts";
 import type { WebhookConfig } from "../config.ts";
 import { startClusterLookup } from "../kube/cluster-lookup.ts";
 import { watchDataUploadSchema } from "../kube/data-upload-schema.ts";
-import { createEventRecorder } from "../kube/events.ts";
-import type { EventRecorder } from "../kube/events.ts";
 import { createOriginalsMemory } from "../kube/memory.ts";
 import type { OriginalsMemory } from "../kube/memory.ts";
 import { POLICY_KEY, watchConfigMap } from "../kube/policy-source.ts";
-import { createRest } from "../kube/rest.ts";
-import type { StreamingRest } from "../kube/rest.ts";
-import { createLog, messageOf } from "../log.ts";
-import type { Log } from "../log.ts";
-import { createMetrics } from "../metrics.ts";
-import type { Metrics } from "../metrics.ts";
 import { createApp } from "../server/app.ts";
 import { drain, listenPlain, listenTls, portOf } from "../server/listen.ts";
 import { createProbes } from "../server/probes.ts";
@@ -33,19 +24,12 @@ import { startTraces } from "../traces/traces.ts";
 import { startCertificates, tlsSettings } from "./certificates.ts";
 import { startControllerLink } from "./controller-link.ts";
 import { startHandBack } from "./hand-back.ts";
+import { createParts } from "./parts.ts";
+import type { Parts as AnyParts } from "./parts.ts";
 import { startPolicy } from "./policy.ts";
 import type { RunningPolicy } from "./policy.ts";
 
-/** What the parts of the webhook share. */
-interface Parts {
-  readonly config: WebhookConfig;
-  readonly kubeConfig: KubeConfig;
-  readonly rest: StreamingRest;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly events: EventRecorder;
-  readonly signal: AbortSignal;
-}
+type Parts = AnyParts<WebhookConfig>;
 
 /**
  * Longest that a decision may take: two thirds of the five seconds that the API server waits, so that there is
@@ -62,7 +46,7 @@ const STOPPING_WAIT_MS = 1_500;
 export async function runWebhook(config: WebhookConfig, signal: AbortSignal): Promise<void> {
   checkWebhookConfig(config);
   const stopped = new AbortController();
-  const parts = createParts(config, stopped.signal);
+  const parts = createParts(config, "snapshot-retainer", stopped.signal);
   const certificates = startCertificates(parts);
   const policy = await startPolicy(parts);
   let admission: Admission | undefined;
@@ -132,14 +116,13 @@ interface Admission {
 }
 
 async function startAdmission(parts: Parts, policy: RunningPolicy, signal: AbortSignal): Promise<Admission> {
-  const { config, rest } = parts;
-  const onError = onErrorOf(parts);
+  const { config, rest, onError } = parts;
   const signer = await loadSigner(parts, signal);
   const { memory, loaded } = startMemory(parts, signer);
-  const lookup = startClusterLookup({ ...parts, signer, memory, onError });
+  const lookup = startClusterLookup({ ...parts, signer, memory });
   policy.onLoaded((current) => lookup.watchSnapshotAssociatedObjects(current.snapshotAssociatedObjects));
-  const controller = startControllerLink({ ...parts, onError });
-  startHandBack({ ...parts, onError }, policy, controller);
+  const controller = startControllerLink(parts);
+  startHandBack(parts, policy, controller);
   const schema = watchDataUploadSchema(rest, onError, parts.signal);
   const traces = await startTraces("webhook", process.env);
   const trace = traces && ((answered: Answered) => traceAnswer(traces, answered, Date.now()));
@@ -181,25 +164,6 @@ function hurried(need: RoomNeed): RoomNeed {
   return { ...need, waitMs: Math.min(need.waitMs, STOPPING_WAIT_MS) };
 }
 
-function createParts(config: WebhookConfig, signal: AbortSignal): Parts {
-  const kubeConfig = loadKubeConfig(config.kubeconfig);
-  const log = createLog(config.logLevel);
-  const metrics = createMetrics();
-  const rest = createRest(kubeConfig);
-  const events = createEventRecorder({
-    rest,
-    component: "snapshot-retainer",
-    now: () => new Date(),
-    onDropped: (error) => {
-      metrics.eventsDropped.inc();
-      if (error !== undefined) {
-        log.warn({ error: messageOf(error) }, "event not written");
-      }
-    },
-  });
-  return { config, kubeConfig, rest, log, metrics, events, signal };
-}
-
 async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSignal): Promise<Signer> {
   const { rest } = createCertificatePorts(kubeConfig);
   const { namespace, signingKeySecret: name } = config;
@@ -207,9 +171,8 @@ async function loadSigner({ config, kubeConfig, log }: Parts, signal: AbortSigna
 }
 
 function startMemory(parts: Parts, signer: Signer): { memory: OriginalsMemory; loaded: () => boolean } {
-  const { config, rest, signal } = parts;
+  const { config, rest, onError, signal } = parts;
   const { namespace, originalsConfigmap: name } = config;
-  const onError = onErrorOf(parts);
   const memory = createOriginalsMemory({ rest, namespace, name, signer, now: () => Date.now(), onError });
   const loaded = watchConfigMap({
     rest,
@@ -230,13 +193,6 @@ function policyProblems(policy: RunningPolicy): string[] {
 
 function certificateProblems(certificates: CertificateSource): string[] {
   return certificates.published() ? [] : [`certificate: ${certificates.problem() ?? "not published yet"}`];
-}
-
-function onErrorOf({ log, metrics }: Parts): (error: unknown) => void {
-  return (error) => {
-    metrics.watchErrors.inc();
-    log.warn({ error: messageOf(error) }, "background call failed, will be retried");
-  };
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
