@@ -108,7 +108,7 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
         await api.patch(POLICY_REF, { data: { "policy.yaml": "kind: Nonsense" } });
       },
       mend: async () => {
-        await upgrade();
+        await product.applyChart();
         await product.applyPolicy(VALUES);
       },
       check: "policy",
@@ -117,14 +117,14 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
     },
     "a right that was taken away": {
       inject: async () => api.remove(BINDING),
-      mend: async () => upgrade(),
+      mend: async () => product.applyChart(),
       check: "rights",
       message: /snapshot-retainer-controller may not .*patch datauploads.velero.io/,
       fix: /helm upgrade/,
     },
     "a configuration that was deleted": {
       inject: async () => api.remove(webhooks),
-      mend: async () => upgrade(),
+      mend: async () => product.applyChart(),
       check: "configuration",
       message: /mutatingwebhookconfigurations snapshot-retainer does not exist/,
       fix: /helm upgrade/,
@@ -214,19 +214,6 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
     assert.notEqual(code, 0);
     assert.equal(stdout, "");
   });
-
-  async function upgrade(): Promise<void> {
-    const chart = ["snapshot-retainer", "charts/snapshot-retainer"];
-    await cluster.helm([
-      "upgrade",
-      ...chart,
-      "--namespace",
-      NAMESPACE,
-      "--values",
-      product.values,
-      "--force",
-    ]);
-  }
 });
 
 const OURS = "app.kubernetes.io/part-of=snapshot-retainer";

@@ -17,6 +17,7 @@ import type { Service, ServiceOptions } from "./service.ts";
 export const NAMESPACE = "snapshot-retainer";
 export const ACCOUNT = `system:serviceaccount:${NAMESPACE}:snapshot-retainer-webhook`;
 export const CONTROLLER_ACCOUNT = `system:serviceaccount:${NAMESPACE}:snapshot-retainer-controller`;
+const CHART = "charts/snapshot-retainer";
 export const POLICY_CONFIGMAP = "snapshot-retainer-policy";
 /** Where the webhook keeps its CA and its certificate. */
 export const TLS_SECRET = {
@@ -61,6 +62,8 @@ export interface Product {
   authority(): Promise<string>;
   /** Applies a policy document into the ConfigMap, as kubectl does it; resolves when every replica has loaded it. */
   applyPolicy(policy: object): Promise<void>;
+  /** Applies the chart once more, which puts back what was changed or deleted. */
+  applyChart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -173,6 +176,11 @@ export async function installProduct(cluster: Cluster, options: ProductOptions =
         ),
       );
     },
+    async applyChart() {
+      const place = ["--namespace", NAMESPACE, "--values", valuesFile];
+      const chart = options.chart ?? CHART;
+      await cluster.helm(["upgrade", "snapshot-retainer", chart, ...place, "--force"]);
+    },
     async stop() {
       await Promise.all([...replicas, ...controllers].map(async (started) => started.stop("SIGKILL")));
       service.close();
@@ -192,7 +200,7 @@ async function installChart(cluster: Cluster, url: string, options: ProductOptio
   const file = join(cluster.directory, "values.json");
   await writeFile(file, JSON.stringify(values));
   await cluster.kubectl(["create", "namespace", NAMESPACE], { allowFailure: true });
-  const chart = ["snapshot-retainer", options.chart ?? "charts/snapshot-retainer"];
+  const chart = ["snapshot-retainer", options.chart ?? CHART];
   await cluster.helm(["upgrade", "--install", ...chart, "--namespace", NAMESPACE, "--values", file]);
   return file;
 }

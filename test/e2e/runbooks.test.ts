@@ -97,19 +97,6 @@ describe(
       return { well: well ?? earlier, earlier, now: await scrape(), at: Date.now() / 1000 };
     }
 
-    async function helmUpgrade(): Promise<void> {
-      const chart = ["snapshot-retainer", "charts/snapshot-retainer"];
-      await cluster.helm([
-        "upgrade",
-        ...chart,
-        "--namespace",
-        NAMESPACE,
-        "--values",
-        product.values,
-        "--force",
-      ]);
-    }
-
     async function pin(value: string | null): Promise<void> {
       for (const name of contents) {
         await api.patch(aContent(name), { metadata: { labels: { "snapshot-retainer.io/pin": value } } });
@@ -176,7 +163,7 @@ describe(
           );
         },
         async mend() {
-          await helmUpgrade();
+          await product.applyChart();
           await product.applyPolicy(POLICY);
         },
       },
@@ -203,14 +190,14 @@ describe(
           await withdraw(RENEW);
           await age({ ca: 20, certificate: 12 });
         },
-        mend: helmUpgrade,
+        mend: async () => product.applyChart(),
       },
       SnapshotRetainerAuthorityExpires: {
         async inject() {
           await withdraw(RENEW);
           await age({ ca: 75, certificate: 0 });
         },
-        mend: helmUpgrade,
+        mend: async () => product.applyChart(),
       },
       SnapshotRetainerBundleOutOfSync: {
         async inject() {
@@ -221,7 +208,7 @@ describe(
           const patched = ["mutatingwebhookconfiguration", "snapshot-retainer"];
           await cluster.kubectl(["patch", ...patched, "--type=json", "--patch", patch]);
         },
-        mend: helmUpgrade,
+        mend: async () => product.applyChart(),
       },
       SnapshotRetainerRotationWaits: {
         async inject() {
@@ -235,14 +222,17 @@ describe(
           await twoReplicas();
         },
       },
-      SnapshotRetainerCanarySilent: { inject: async () => withdraw(PROBE), mend: helmUpgrade },
+      SnapshotRetainerCanarySilent: {
+        inject: async () => withdraw(PROBE),
+        mend: async () => product.applyChart(),
+      },
       SnapshotRetainerPlanIsOld: {
         async inject() {
           await withdraw(SEE);
           // A watch that stands is not asked again.
           await cluster.startComponent("kube-apiserver");
         },
-        mend: helmUpgrade,
+        mend: async () => product.applyChart(),
       },
       SnapshotRetainerPinsFull: { inject: async () => pin("true"), mend: async () => pin(null) },
       SnapshotRetainerNoRoom: {
@@ -259,7 +249,7 @@ describe(
           await product.applyPolicy({ ...POLICY, snapshotsToRetain: 1 });
         },
         async mend() {
-          await helmUpgrade();
+          await product.applyChart();
           await product.applyPolicy(POLICY);
         },
       },
