@@ -1,9 +1,5 @@
-import {
-  DELETION_SECRET_NAME_ANNOTATION,
-  DELETION_SECRET_NAMESPACE_ANNOTATION,
-  GROUP_HANDLE_ANNOTATION,
-  RELEASED_LABEL,
-} from "../kube/keys.ts";
+import { deletionSecretOf } from "../kube/deletion-secret.ts";
+import { GROUP_HANDLE_ANNOTATION, RELEASED_LABEL } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { VolumeSnapshotContent } from "../kube/objects.ts";
 import type { RestoreSource } from "../restore/source.ts";
@@ -85,7 +81,6 @@ function isNotReady(content: VolumeSnapshotContent): boolean {
 /** What is needed to restore from a content of this cluster. */
 export function localSource(content: VolumeSnapshotContent, signer: Signer): RestoreSource {
   const { metadata, spec } = content;
-  const { annotations } = metadata;
   return {
     name: metadata.name ?? "",
     driver: spec.driver,
@@ -93,7 +88,6 @@ export function localSource(content: VolumeSnapshotContent, signer: Signer): Res
     local: true,
     backup: readInherited(metadata, signer)?.backup?.name,
     snapshotClass: spec.volumeSnapshotClassName ?? undefined,
-    deletionSecretName: valueOf(annotations, DELETION_SECRET_NAME_ANNOTATION),
-    deletionSecretNamespace: valueOf(annotations, DELETION_SECRET_NAMESPACE_ANNOTATION),
+    ...deletionSecretOf(metadata.annotations),
   };
 }

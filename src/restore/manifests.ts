@@ -1,8 +1,5 @@
-import {
-  DELETION_SECRET_NAME_ANNOTATION,
-  DELETION_SECRET_NAMESPACE_ANNOTATION,
-  SELECTED_NODE_ANNOTATION,
-} from "../kube/keys.ts";
+import { deletionSecretOf, secretAnnotations } from "../kube/deletion-secret.ts";
+import { SELECTED_NODE_ANNOTATION } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { DataDownload, StringMap } from "../kube/objects.ts";
 import type { RestoreFacts } from "./facts.ts";
@@ -51,17 +48,12 @@ function classOf(retained: Content | undefined, { snapshotClass }: RestoreSource
   return name === undefined ? {} : { volumeSnapshotClassName: name };
 }
 
-/** The Secret by which the driver finds or frees the snapshot. */
+/** The Secret by which the driver finds or frees the snapshot: as its content says, else as it was when it was backed up. */
 function secretsOf(retained: Content | undefined, source: RestoreSource): StringMap {
-  const known = {
-    [DELETION_SECRET_NAME_ANNOTATION]: source.deletionSecretName,
-    [DELETION_SECRET_NAMESPACE_ANNOTATION]: source.deletionSecretNamespace,
+  return {
+    ...secretAnnotations(source),
+    ...secretAnnotations(deletionSecretOf(retained?.metadata.annotations)),
   };
-  const secrets = Object.entries(known).map(([key, value]): [string, string | undefined] => [
-    key,
-    valueOf(retained?.metadata.annotations, key) ?? value,
-  ]);
-  return Object.fromEntries(secrets.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** The VolumeSnapshot of that content. */

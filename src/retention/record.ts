@@ -1,10 +1,6 @@
 import type { Inherited } from "../admission/inherited.ts";
-import {
-  DELETION_SECRET_NAME_ANNOTATION,
-  DELETION_SECRET_NAMESPACE_ANNOTATION,
-  RELEASED_ANNOTATION,
-  RETAINED_SNAPSHOT_ANNOTATION,
-} from "../kube/keys.ts";
+import { deletionSecretOf, secretAnnotations } from "../kube/deletion-secret.ts";
+import { RELEASED_ANNOTATION, RETAINED_SNAPSHOT_ANNOTATION } from "../kube/keys.ts";
 import { valueOf } from "../kube/objects.ts";
 import type { StringMap } from "../kube/objects.ts";
 import type { DataUpload, VolumeSnapshotContent } from "./objects.ts";
@@ -31,11 +27,7 @@ export function recordOf(upload: DataUpload): SnapshotRecord | undefined {
   ) {
     return undefined;
   }
-  const secret = {
-    [DELETION_SECRET_NAME_ANNOTATION]: result?.["deletionSecretName"],
-    [DELETION_SECRET_NAMESPACE_ANNOTATION]: result?.["deletionSecretNamespace"],
-  };
-  return { name, driver, handle, snapshotClass, annotations: given(secret) };
+  return { name, driver, handle, snapshotClass, annotations: secretAnnotations(result ?? {}) };
 }
 
 /** The snapshot that a DataUpload moves, as the storage knows it; each part as far as it is known. */
@@ -65,12 +57,10 @@ export interface RecordFacts {
 
 /** What `status.dataMoverResult` should hold of a content; only what is known. */
 export function resultOf(content: VolumeSnapshotContent, facts: RecordFacts): StringMap {
-  const { annotations } = content.metadata;
   return given({
     ...identityIn(content, facts),
     snapshotClass: content.spec.volumeSnapshotClassName ?? undefined,
-    deletionSecretName: valueOf(annotations, DELETION_SECRET_NAME_ANNOTATION),
-    deletionSecretNamespace: valueOf(annotations, DELETION_SECRET_NAMESPACE_ANNOTATION),
+    ...deletionSecretOf(content.metadata.annotations),
   });
 }
 

@@ -1,5 +1,4 @@
-import { DELETION_SECRET_NAME_ANNOTATION, DELETION_SECRET_NAMESPACE_ANNOTATION } from "../kube/keys.ts";
-import type { StringMap } from "../kube/objects.ts";
+import { deletionSecretOf, secretAnnotations } from "../kube/deletion-secret.ts";
 import type { Entry } from "./entry.ts";
 import type { VolumeSnapshotContent } from "./objects.ts";
 import type { Recreate } from "./plan.ts";
@@ -56,7 +55,7 @@ function fromContent({ metadata, spec }: VolumeSnapshotContent): Remembered {
     snapshotClass: spec.volumeSnapshotClassName ?? undefined,
     sourceVolumeMode: spec.sourceVolumeMode ?? undefined,
     labels: metadata.labels ?? {},
-    annotations: secretsOf(metadata.annotations ?? {}),
+    annotations: secretAnnotations(deletionSecretOf(metadata.annotations)),
     snapshotRef: { namespace, name },
   };
 }
@@ -71,10 +70,4 @@ function fromRecord({ identity, name }: StorageSnapshot): Remembered {
     annotations: record?.annotations ?? {},
     snapshotRef: { namespace: upload?.metadata.namespace ?? "", name },
   };
-}
-
-/** The Secret that the driver needs to free it. */
-function secretsOf(annotations: StringMap): StringMap {
-  const keys: readonly string[] = [DELETION_SECRET_NAME_ANNOTATION, DELETION_SECRET_NAMESPACE_ANNOTATION];
-  return Object.fromEntries(Object.entries(annotations).filter(([key]) => keys.includes(key)));
 }
