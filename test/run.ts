@@ -18,6 +18,9 @@ const NEEDS_CLUSTER = ["test/e2e/**/*.test.ts", "test/chart/**/*.test.ts", "test
 /** Compares what all the others recorded: the last step of a whole run, and nothing by itself. */
 const COMPARISON = "test/rbac/recorded-calls.test.ts";
 
+/** Control planes at once; one needs up to 2 GiB of memory. */
+const MOST_CLUSTERS = 2;
+
 /** What the unit tests have to cover, in percent, of the files that decide. */
 const FLOOR = { lineCoverage: 95, branchCoverage: 90, functionCoverage: 95 };
 const DECIDING = [
@@ -51,8 +54,8 @@ if (mode === "all") {
   await runFiles(unit, { concurrency: availableParallelism(), coverage: true });
   const directory = mkdtempSync(join(tmpdir(), "retainer-calls-"));
   process.env[CALLS_FILE] = join(directory, "calls.ndjson");
-  // Each of these has a whole control plane.
-  await runFiles(cluster, { concurrency: 1, coverage: false });
+  // Each of these has a whole control plane, and waits for most of its time.
+  await runFiles(cluster, { concurrency: Math.min(availableParallelism(), MOST_CLUSTERS), coverage: false });
   await runFiles([COMPARISON], { concurrency: 1, coverage: false });
   rmSync(directory, { recursive: true });
 } else if (mode === "unit") {
