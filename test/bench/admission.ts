@@ -2,6 +2,7 @@ import { compareAnswers } from "./answers.ts";
 import { BODIES } from "./bodies.ts";
 import { print, row } from "./figures.ts";
 import { runLoad } from "./load.ts";
+import { onProcessorsOfTheirOwn } from "./processors.ts";
 import { assertAllAnswered, compare } from "./rounds.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
@@ -60,16 +61,14 @@ async function watchLoops(
 /** "undecided" answers every request that there is no policy yet; "unreported" has no metrics and no log. */
 export async function takeApart({ seconds }: Effort): Promise<void> {
   const servers = await Promise.all(["bare", "undecided", "unreported", "ours"].map(startServer));
-  for (const kind of USUAL) {
-    const bodies = BODIES[kind] ?? [];
-    await warmUp(servers, bodies);
-    await compare(servers, {
-      title: `${kind}, 16 connections, as fast as it answers`,
-      bodies,
-      connections: 16,
-      seconds,
-    });
-  }
+  await onProcessorsOfTheirOwn(servers, async () => {
+    for (const kind of USUAL) {
+      const bodies = BODIES[kind] ?? [];
+      await warmUp(servers, bodies);
+      const title = `${kind}, 16 connections, as fast as it answers`;
+      await compare(servers, { title, bodies, connections: 16, seconds });
+    }
+  });
   await Promise.all(servers.map(async (server) => server.stop()));
 }
 

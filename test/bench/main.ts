@@ -8,6 +8,7 @@ import type { ControllerEffort } from "./controller/measure.ts";
 import { drawCurves, exponents } from "./curves.ts";
 import { print } from "./figures.ts";
 import { measureFootprint } from "./footprint.ts";
+import { onProcessorsOfTheirOwn } from "./processors.ts";
 import { buildGo, startControllerRuntime, startPepr } from "./peers.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
@@ -22,7 +23,9 @@ const EFFORT = QUICK ? { seconds: 0.3, endurance: 100_000 } : { seconds: 0.6, en
 
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   admission: async () =>
-    withServers(["thin", "bare", "ours"], async (_, servers) => measureAdmission(servers, EFFORT)),
+    withServers(["thin", "bare", "ours"], async (_, servers) =>
+      onProcessorsOfTheirOwn(servers, async () => measureAdmission(servers, EFFORT)),
+    ),
   memory: async () => endure(EFFORT),
   "api-server": async () =>
     withServers(["bare", "ours"], async (cluster, servers) => measureApiServer(cluster, servers, EFFORT)),

@@ -123,6 +123,7 @@ async function serverOf(
   process.once("exit", stop);
   const server: Server = {
     name,
+    pid: child.pid ?? 0,
     port,
     path,
     ca: await readFile(join(directory, "ca.crt"), "utf8"),

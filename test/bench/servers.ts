@@ -18,6 +18,7 @@ export interface Usage {
 /** A server in a process of its own. */
 export interface Server {
   readonly name: string;
+  readonly pid: number;
   readonly port: number;
   readonly path: string;
   /** The CA of its certificate, PEM. */
@@ -43,6 +44,7 @@ export async function startServer(name: string): Promise<Server> {
   const { port } = z.object({ port: z.number() }).parse(await nextMessage(child));
   return {
     name,
+    pid: child.pid ?? 0,
     port,
     path: "/mutate",
     ca: caCert,
