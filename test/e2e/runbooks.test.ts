@@ -336,7 +336,7 @@ const PROBE: Right = {
 const SEE: Right = {
   role: OF_CONTROLLER,
   account: CONTROLLER_ACCOUNT,
-  verb: "list",
+  verb: "watch",
   resource: "datauploads.velero.io",
 };
 const POLICY_REF: Ref = {
