@@ -169,7 +169,7 @@ async function react(controller: Controller, rest: Rest, change: number): Promis
   const path = `/api/v1/namespaces/shop/persistentvolumeclaims/data-${change}`;
   const body = { metadata: { labels: { change: String(performance.now()) } } };
   await rest.call("PATCH", path, { contentType: "application/merge-patch+json", body });
-  while ((await plansOf(controller)).count === count) await sleep(2);
+  while ((await plansOf(controller)).count === count) await sleep(10);
   return performance.now() - begun;
 }
 
