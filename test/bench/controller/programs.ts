@@ -30,7 +30,7 @@ export async function othersOf(
 ): Promise<ReadonlyMap<string, Command>> {
   const token = await tokenIn(kubeconfig);
   return new Map<string, Command>([
-    ["bare list", [process.execPath, "dist/bench/controller/list.js", server, caFile, token]],
+    ["bare watch", [process.execPath, "dist/bench/controller/watch.js", server, caFile, token]],
     ["client-go metadata", [join(programs, "informer"), "-kubeconfig", kubeconfig, "-form", "metadata"]],
     ["client-node informer", [process.execPath, join(import.meta.dirname, "informer.ts"), kubeconfig]],
   ]);
@@ -39,7 +39,7 @@ export async function othersOf(
 const Told = z.object({ objects: z.number() });
 
 /** After it is in sync: what it needed only for that is then given back, where it is at all. */
-export const SETTLE_MS = 3_000;
+export const SETTLE_MS = 2_000;
 
 /** Runs a command until it is in sync, and ends it. */
 export async function sync([file, ...args]: Command): Promise<Synced & { readonly objects: number }> {
