@@ -90,8 +90,15 @@ function likeModel(model: StoredObject, made: Made): StoredObject {
 
 async function untilSeen(rest: Rest, last: Snapshot | undefined): Promise<void> {
   if (last === undefined) return;
-  const path = `/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents/${nameOf(last)}?resourceVersion=0`;
-  while ((await rest.get(path)) === undefined) await sleep(100);
+  const collections = [
+    "snapshot.storage.k8s.io/v1/volumesnapshotcontents",
+    "velero.io/v2alpha1/namespaces/velero/datauploads",
+  ];
+  for (const collection of collections) {
+    while ((await rest.get(`/apis/${collection}/${nameOf(last)}?resourceVersion=0`)) === undefined) {
+      await sleep(100);
+    }
+  }
 }
 
 interface Snapshot {
