@@ -34,7 +34,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
 };
 const CONTROLLER = QUICK
   ? { sizes: [size(100, 1), size(300, 1), size(1_000, 1)], restSeconds: 5 }
-  : { sizes: [size(1_000, 5), size(5_000, 2), size(10_000, 2)], restSeconds: 10 };
+  : { sizes: [size(1_000, 5), size(5_000, 3), size(10_000, 1)], restSeconds: 10 };
 const ONLY_WHEN_ASKED: typeof SECTIONS = { parts: async () => takeApart(EFFORT) };
 
 /** The larger, the longer, and the less it varies. */
