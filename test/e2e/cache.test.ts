@@ -214,6 +214,37 @@ describe("a cache of a real API server", { skip, timeout: 120_000 }, () => {
     await eventually("it is synced", () => assert.ok(late.synced() && late.watching()));
   });
 
+  test("an API server that is slow is asked once, however long it takes", async () => {
+    const proxy = await aProxy();
+    const slowFor = proxy.slow();
+    const patienceMs = 1_500;
+    const paths: string[] = [];
+    const errors: unknown[] = [];
+    const rest = createRest(kubeConfigOf(proxy.server));
+    const patient = startCache<AnyObject>({
+      rest: {
+        ...rest,
+        async stream(path, options) {
+          paths.push(path);
+          return rest.stream(path, options);
+        },
+      },
+      path: "/api/v1/namespaces/default/configmaps",
+      patienceMs,
+      trim: (object) => AnyObject.safeParse(object).data,
+      onError: (error) => errors.push(error),
+      signal: over.signal,
+    });
+    await eventually("it is synced", () => assert.ok(patient.synced() && patient.watching()), 60_000);
+    assert.ok(slowFor() > patienceMs, "not slow enough to tell");
+    assert.deepEqual([paths.length, errors], [1, []]);
+    const all = await api.list("v1", "ConfigMap");
+    const names = all
+      .filter(({ metadata }) => metadata.namespace === "default")
+      .map(({ metadata }) => metadata.name);
+    assert.deepEqual(new Set([...patient.values()].map(({ metadata }) => metadata.name)), new Set(names));
+  });
+
   async function aProxy(): Promise<Proxy> {
     const proxy = await startProxy(cluster.server);
     proxies.push(proxy);
