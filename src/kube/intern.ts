@@ -1,4 +1,4 @@
-import { createRecent } from "./recent.ts";
+import { createTextSharing } from "./recent.ts";
 
 /** Strings remembered at once: those of a few pages of a list, so that what is listed side by side is shared too. */
 const MOST = 20_000;
@@ -12,12 +12,7 @@ const UNSHARED: ReadonlySet<string> = new Set(["uid", "resourceVersion"]);
  * room, so that what all objects share stays one string.
  */
 export function createInterner(): (object: object) => void {
-  const recent = createRecent<string>(MOST);
-  function intern(text: string): string {
-    const known = recent.get(text);
-    if (known === undefined) recent.set(text, text);
-    return known ?? text;
-  }
+  const intern = createTextSharing(MOST);
   function internAll(object: object): void {
     for (const key of Object.keys(object)) {
       const value: unknown = Reflect.get(object, key);

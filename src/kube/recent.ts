@@ -4,6 +4,16 @@ export interface Recent<T> {
   set(key: string, value: T): void;
 }
 
+/** Gives the same string for equal texts, as long as they were met lately; `most`: as below. */
+export function createTextSharing(most: number): (text: string) => string {
+  const recent = createRecent<string>(most);
+  return (text) => {
+    const known = recent.get(text);
+    if (known === undefined) recent.set(text, text);
+    return known ?? text;
+  };
+}
+
 /**
  * Remembers what was set or found lately: the last half of `most` for certain, and never more than `most`. When there is no more
  * room, what was neither set nor found since it last came to that is forgotten at once.

@@ -1,4 +1,4 @@
-import { createRecent } from "../kube/recent.ts";
+import { createTextSharing } from "../kube/recent.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { isReady } from "./age.ts";
 import type { Entry } from "./entry.ts";
@@ -56,12 +56,12 @@ interface Remembered extends Omit<Objects, "upload"> {
 
 /** Nothing to recall yet. */
 export function createRecall(): Recall {
-  const texts = createRecent<string>(MOST_TEXTS);
   let remembered = new WeakMap<VolumeSnapshotContent, Remembered>();
   let policy: RetentionPolicy | undefined;
   let settled: ReadonlyMap<string, SettledVolume> = new Map();
   function forgetOthers(setting: RecallSetting): void {
-    if (policy !== setting.policy) remembered = new WeakMap();
+    if (policy === setting.policy) return;
+    remembered = new WeakMap();
     ({ policy } = setting);
   }
   return {
@@ -92,11 +92,7 @@ export function createRecall(): Recall {
       const { content } = entry.snapshot;
       return content !== undefined && remembered.get(content)?.entry === entry;
     },
-    share(text) {
-      const known = texts.get(text);
-      if (known === undefined) texts.set(text, text);
-      return known ?? text;
-    },
+    share: createTextSharing(MOST_TEXTS),
   };
 }
 
