@@ -191,7 +191,9 @@ describe("the controller", { skip, timeout: 600_000 }, () => {
     await holds(cluster, volume, []);
     const snapshot = { apiVersion: "snapshot.storage.k8s.io/v1", kind: "VolumeSnapshot" };
     const { name } = movement.upload.metadata;
-    assert.equal(await api.find({ ...snapshot, metadata: { name, namespace: "velero" } }), undefined);
+    await eventually("the VolumeSnapshot is gone", async () =>
+      assert.equal(await api.find({ ...snapshot, metadata: { name, namespace: "velero" } }), undefined),
+    );
   });
 
   test("makes a content again that somebody deleted: the snapshot stayed, and goes by the number later", async () => {
