@@ -1,6 +1,6 @@
 import { bundleOf, casOf, nextCaOf, type Ca, type Held } from "./bundle.ts";
 import { issueCa, issueServing, SERIAL_BYTES } from "./issue.ts";
-import { generateKeys } from "./keys.ts";
+import { generateCaKeys, generateServingKeys } from "./keys.ts";
 import type { Action } from "./rotation.ts";
 
 /** What new certificates are made from. */
@@ -40,7 +40,7 @@ export async function renew(action: Action, input: RenewalInput): Promise<Held> 
 }
 
 async function newCa({ randomBytes, now }: RenewalInput): Promise<Signer> {
-  const keys = await generateKeys();
+  const keys = await generateCaKeys();
   return { caCert: issueCa({ keys, serial: randomBytes(SERIAL_BYTES), now }), caKey: keys.privateKey };
 }
 
@@ -65,7 +65,7 @@ function only(fingerprints: readonly string[], cas: readonly Ca[]): string {
 
 /** The first certificate of the bundle is the CA that signs. */
 async function withServing(signer: Signer, { randomBytes, now, names }: RenewalInput): Promise<Held> {
-  const keys = await generateKeys();
+  const keys = await generateServingKeys();
   const serial = randomBytes(SERIAL_BYTES);
   const cert = issueServing({
     keys,

@@ -4,7 +4,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { LOG_LEVELS } from "./log.ts";
 import type { LogLevel } from "./log.ts";
 import { Duration } from "./policy/duration.ts";
-import { cipherProblem } from "./server/tls.ts";
+import { cipherProblem, takesEcdsa } from "./server/tls.ts";
 import type { TlsVersion } from "./server/tls.ts";
 
 /** Flags of `snapshot-retainer webhook`, as the command line or the environment gave them. */
@@ -136,11 +136,16 @@ export function checkWebhookConfig(config: WebhookConfig): void {
   }
 }
 
-function checkConnections({ tlsCiphers, clientCa, clientName }: WebhookConfig): void {
+function checkConnections({ certMode, tlsCiphers, clientCa, clientName }: WebhookConfig): void {
   const problem = cipherProblem(tlsCiphers);
   if (problem !== undefined) {
     throw new ConfigError(
       `--tls-ciphers: found "${tlsCiphers}", which TLS cannot use (${problem}); use names as "openssl ciphers" lists them`,
+    );
+  }
+  if (certMode === "self" && !takesEcdsa(tlsCiphers)) {
+    throw new ConfigError(
+      `--tls-ciphers: found "${tlsCiphers}", with which nobody could connect: the certificates that --cert-mode self makes have ECDSA keys; add TLS_AES_128_GCM_SHA256 or ECDHE-ECDSA-AES128-GCM-SHA256`,
     );
   }
   if (clientName.length > 0 && clientCa === undefined) {

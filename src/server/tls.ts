@@ -72,3 +72,16 @@ export function isNamed(
   const alternatives = subjectaltname.split(", ").map((entry) => entry.replace(/^(DNS|IP Address):/, ""));
   return [...commonNames, ...alternatives].some((name) => names.includes(name));
 }
+
+/** Whether a server with an ECDSA key can be reached with a list of ciphers: those of TLS 1.3 take a key of any kind. */
+export function takesEcdsa(ciphers: string): boolean {
+  return ciphers
+    .split(/[:, ]+/)
+    .filter((name) => !/^[!-]/.test(name))
+    .some((name) => name.startsWith("TLS_") || name.includes("ECDSA") || !isOneCipher(name));
+}
+
+/** `ECDHE-RSA-AES128-GCM-SHA256`, and not a word for many, as `HIGH`. */
+function isOneCipher(name: string): boolean {
+  return /^[A-Z0-9]+(-[A-Z0-9]+)+$/.test(name);
+}

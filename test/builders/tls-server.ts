@@ -8,19 +8,22 @@ import { createApp } from "../../src/server/app.ts";
 import { listenTls, portOf } from "../../src/server/listen.ts";
 import type { TlsOptions } from "../../src/server/listen.ts";
 import { aHeld, someKeys } from "../certs/pair.ts";
+import type { TestKeys } from "../certs/pair.ts";
 import { aContext } from "./context.ts";
 
 const names = ["snapshot-retainer.velero.svc", "127.0.0.1"];
-const held = aHeld(await someKeys(), { names, now: new Date() });
+const keys = await someKeys();
 
 /** What our servers in tests serve, and by which CA a client trusts it. */
-export const pair: ServingPair = {
-  cert: held.cert ?? "",
-  key: held.key ?? "",
-  ca: held.caCert,
-  notAfter: new Date(),
-  names,
-};
+export const pair = aPair(keys);
+
+/** The same as a user's own certificate may be: with an RSA key. */
+export const rsaPair = aPair({ ...keys, serving: keys.otherCa });
+
+function aPair(of: TestKeys): ServingPair {
+  const { cert, key, caCert } = aHeld(of, { names, now: new Date() });
+  return { cert: cert ?? "", key: key ?? "", ca: caCert, notAfter: new Date(), names };
+}
 
 const certificates: CertificateSource = {
   current: () => pair,

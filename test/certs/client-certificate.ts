@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import forge from "node-forge";
 import { derSerial, issueCa } from "../../certs/issue.ts";
-import { generateKeys } from "../../certs/keys.ts";
+import { generateCaKeys } from "../../certs/keys.ts";
 
 /** A CA that signs for clients. */
 export interface ClientAuthority {
@@ -16,12 +16,12 @@ export interface ClientAuthority {
 
 /** Makes one. */
 export async function aClientAuthority(now = new Date()): Promise<ClientAuthority> {
-  const keys = await generateKeys();
+  const keys = await generateCaKeys();
   const cert = issueCa({ keys, serial: randomBytes(16), now });
   return {
     cert,
     async issue(commonName, use = "clientAuth") {
-      const own = await generateKeys();
+      const own = await generateCaKeys();
       const certificate = forge.pki.createCertificate();
       certificate.publicKey = forge.pki.publicKeyFromPem(own.publicKey);
       certificate.serialNumber = derSerial(randomBytes(16));

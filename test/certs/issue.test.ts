@@ -59,6 +59,8 @@ describe("issueServing", () => {
     assert.equal(certificate.validToDate.getTime() - Math.floor(now.getTime() / 1000) * 1000, 14 * DAY_MS);
     assert.ok(certificate.raw.toString("hex").includes(OIDS.serverAuth));
     assert.deepEqual(certificate.keyUsage, ["1.3.6.1.5.5.7.3.1"]);
+    assert.equal(certificate.publicKey.asymmetricKeyDetails?.namedCurve, "prime256v1");
+    assert.equal(certificate.publicKey.export({ type: "spki", format: "pem" }), keys.serving.publicKey);
     assert.equal(isTrustedBy(held.cert ?? "", held.caCert, now), true);
     assert.equal(isTrustedBy(held.cert ?? "", aCa(keys.otherCa, now), now), false);
     assert.equal(isKeyOf(held.cert, held.key), true);

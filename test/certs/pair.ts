@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { issueCa, issueServing, type KeyPair } from "../../certs/issue.ts";
-import { generateKeys } from "../../certs/keys.ts";
+import { generateCaKeys, generateServingKeys } from "../../certs/keys.ts";
 import type { Held } from "../../certs/bundle.ts";
 
 /** Keys are made once for a test file: making them is what takes the time, and no test depends on their being new. */
@@ -12,7 +12,11 @@ export interface TestKeys {
 
 /** Makes the keys of a test file. */
 export async function someKeys(): Promise<TestKeys> {
-  const [ca, otherCa, serving] = await Promise.all([generateKeys(), generateKeys(), generateKeys()]);
+  const [ca, otherCa, serving] = await Promise.all([
+    generateCaKeys(),
+    generateCaKeys(),
+    generateServingKeys(),
+  ]);
   return { ca, otherCa, serving };
 }
 
