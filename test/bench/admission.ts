@@ -1,11 +1,23 @@
+import {
+  costsTable,
+  isOfNode,
+  proportionsTable,
+  ratesTable,
+  steadyTable,
+  targetsTable,
+} from "./admission-tables.ts";
+import type { Case } from "./admission-tables.ts";
 import { compareAnswers } from "./answers.ts";
 import { BODIES } from "./bodies.ts";
-import { print, row } from "./figures.ts";
+import { figure, print } from "./figures.ts";
 import { runLoad } from "./load.ts";
 import { onProcessorsOfTheirOwn } from "./processors.ts";
+import { MEASURED } from "./report.ts";
+import type { Report } from "./report.ts";
 import { assertAllAnswered, compare } from "./rounds.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
+import { judged } from "./targets.ts";
 
 /** How thorough to be. */
 export interface Effort {
@@ -19,54 +31,99 @@ export interface Effort {
 const USUAL = ["VolumeSnapshotContent", "Backup"];
 /** Before anything is measured: V8 has then optimised what the servers run. */
 const WARM_UP_SECONDS = 1;
+const CONNECTIONS = [1, 16, 64];
+/** A second, evenly spread: as a busy API server sends them. */
+const STEADY_RATE = 1_000;
 
 /** What an admission costs, beside what others would build; each server is asked for all loads in turn. */
-export async function measureAdmission(servers: readonly Server[], { seconds }: Effort): Promise<void> {
-  for (const [kind, bodies] of Object.entries(BODIES)) {
-    await compareAnswers(servers, kind, bodies[0] ?? "");
+export async function measureAdmission(
+  servers: readonly Server[],
+  { seconds }: Effort,
+  report: Report,
+): Promise<void> {
+  const cases: Case[] = [];
+  const blocked: Blocked[] = [];
+  for (const [body, bodies] of Object.entries(BODIES)) {
+    await compareAnswers(servers, body, bodies[0] ?? "");
     await warmUp(servers, bodies);
-    for (const connections of [1, 16, 64]) {
-      const title = `${kind}, ${connections} connection${connections === 1 ? "" : "s"}, as fast as it answers`;
-      await compare(servers, { title, bodies, connections, seconds });
+    for (const connections of CONNECTIONS) {
+      print(`${body}, ${connections} connection${connections === 1 ? "" : "s"}`);
+      const rounds = await compare(servers, { bodies, connections, seconds });
+      cases.push({ body, connections, rounds });
     }
-    await watchLoops(servers, { kind, bodies, seconds });
+    blocked.push(...(await watchLoops(servers.filter(isOfNode), { body, bodies, seconds })));
   }
-  const ofNode = servers.filter(({ name }) => name === "bare" || name === "ours");
-  for (const kind of USUAL) {
-    const title = `${kind}, 16 connections, 1,000 requests a second`;
-    await compare(ofNode, {
-      title,
-      bodies: BODIES[kind] ?? [],
-      connections: 16,
-      seconds: 2 * seconds,
-      rate: 1_000,
-    });
+  await report.table("admission-rates", "requests a second, as fast as they are answered", ratesTable(cases));
+  await report.table("admission-proportions", "ours in proportion", proportionsTable(cases));
+  const [costs] = cases.filter(({ body, connections }) => body === USUAL[0] && connections === 16);
+  if (costs !== undefined) await report.table("admission-costs", "what a request costs", costsTable(costs));
+  const steady: Case[] = [];
+  for (const body of USUAL) {
+    const load = { bodies: BODIES[body] ?? [], connections: 16, seconds: 2 * seconds, rate: STEADY_RATE };
+    steady.push({ body, connections: 16, rounds: await compare(servers.filter(isOfNode), load) });
   }
+  await report.table("admission-steady", "at 1,000 requests a second, 16 connections", steadyTable(steady));
+  await report.table(
+    "admission-blocked",
+    "longest time that an event loop was blocked",
+    blockedTable(blocked),
+  );
+  const loops = blocked.filter(({ server }) => server === "ours");
+  await report.table("admission-targets", "targets", [...targetsTable(cases), loopTarget(loops)]);
 }
 
-/** How long a server was deaf at most; a machine with other work adds its own pauses to it. */
+/** How long a server was deaf at most. */
+interface Blocked {
+  readonly body: string;
+  readonly server: string;
+  readonly ms: number;
+}
+
+/** A machine with other work adds its own pauses to it. */
 async function watchLoops(
   servers: readonly Server[],
-  { kind, bodies, seconds }: { kind: string; bodies: readonly string[]; seconds: number },
-): Promise<void> {
-  print(`\n${kind}, 16 connections, as fast as it answers: longest time that the event loop was blocked`);
+  { body, bodies, seconds }: { body: string; bodies: readonly string[]; seconds: number },
+): Promise<Blocked[]> {
+  const blocked: Blocked[] = [];
   for (const server of servers) {
     await server.watch();
     assertAllAnswered(await runLoad({ to: server, bodies, connections: 16, seconds }), server);
-    const { blockedMs } = await server.usage();
-    if (blockedMs !== undefined) print(row([server.name, `${blockedMs.toFixed(1)} ms`]));
+    const { blockedMs = NaN } = await server.usage();
+    blocked.push({ body, server: server.name, ms: blockedMs });
   }
+  return blocked;
+}
+
+function blockedTable(blocked: readonly Blocked[]): string[][] {
+  const names = [...new Set(blocked.map(({ server }) => server))];
+  const bodies = [...new Set(blocked.map(({ body }) => body))];
+  const rows = bodies.map((body) => [
+    `${body}, 16, ms`,
+    ...names.map((name) =>
+      figure(blocked.find((one) => one.body === body && one.server === name)?.ms ?? NaN),
+    ),
+  ]);
+  return [["body, connections", ...names], ...rows];
+}
+
+function loopTarget(blocked: readonly Blocked[]): string[] {
+  return judged({
+    target: "the event loop never blocked over 10 ms",
+    measured: blocked.map(({ body, ms }) => ({ where: body, value: ms })),
+    isMet: (ms) => ms <= 10,
+    write: (ms) => `${figure(ms)} ms`,
+  });
 }
 
 /** "undecided" answers every request that there is no policy yet; "unreported" has no metrics and no log. */
-export async function takeApart({ seconds }: Effort): Promise<void> {
+export async function takeApart({ seconds }: Effort, report: Report): Promise<void> {
   const servers = await Promise.all(["bare", "undecided", "unreported", "ours"].map(startServer));
   await onProcessorsOfTheirOwn(servers, async () => {
-    for (const kind of USUAL) {
-      const bodies = BODIES[kind] ?? [];
+    for (const body of USUAL) {
+      const bodies = BODIES[body] ?? [];
       await warmUp(servers, bodies);
-      const title = `${kind}, 16 connections, as fast as it answers`;
-      await compare(servers, { title, bodies, connections: 16, seconds });
+      const rounds = await compare(servers, { bodies, connections: 16, seconds });
+      await report.table(`parts-${body}`, `${body}, 16`, costsTable({ body, connections: 16, rounds }));
     }
   });
   await Promise.all(servers.map(async (server) => server.stop()));
@@ -79,10 +136,8 @@ async function warmUp(servers: readonly Server[], bodies: readonly string[]): Pr
 }
 
 /** Memory after many requests, in a server of its own: it must end where it was, not climb. */
-export async function endure({ endurance }: Effort): Promise<void> {
+export async function endure({ endurance }: Effort, report: Report): Promise<void> {
   const bodies = BODIES["VolumeSnapshotContent"] ?? [];
-  print(`\nmemory over ${endurance.toLocaleString("en")} VolumeSnapshotContent reviews, 16 connections`);
-  print(row(["", "at start", "25 %", "50 %", "75 %", "100 %"]));
   const server = await startServer("ours");
   const memory = [(await server.usage()).rssMiB];
   for (let part = 0; part < 4; part += 1) {
@@ -90,6 +145,17 @@ export async function endure({ endurance }: Effort): Promise<void> {
     assertAllAnswered(load, server);
     memory.push((await server.usage()).rssMiB);
   }
-  print(row([server.name, ...memory.map((mib) => `${mib.toFixed(0)} MiB`)]));
   await server.stop();
+  const requests = endurance.toLocaleString("en");
+  await report.table("memory", `memory over ${requests} VolumeSnapshotContents, 16 connections`, [
+    [`requests of ${requests}`, "none", "a quarter", "half", "three quarters", "all"],
+    ["ours, MiB", ...memory.map(figure)],
+  ]);
+  const target = {
+    target: `125 MiB after ${requests} requests`,
+    measured: [{ where: "", value: memory.at(-1) ?? NaN }],
+    isMet: (mib: number) => mib <= 125,
+    write: (mib: number) => `${figure(mib)} MiB`,
+  };
+  await report.table("memory-target", "target", [["Target", MEASURED], judged(target)]);
 }

@@ -7,8 +7,11 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { tokenIn } from "../cluster/identity.ts";
 import { readMetric } from "../e2e/metrics.ts";
 import { installProduct } from "../e2e/product.ts";
-import { median, percentile, print, row, spread } from "./figures.ts";
+import { figure, median, percentile, print, spread } from "./figures.ts";
+import { MEASURED } from "./report.ts";
+import type { Report } from "./report.ts";
 import type { Server } from "./servers.ts";
+import { judged } from "./targets.ts";
 
 const ROUNDS = 5;
 const LIMIT = "backup.velero.io/data-mover-snapshot-to-retain";
@@ -32,16 +35,39 @@ export async function measureApiServer(
   cluster: Cluster,
   servers: readonly Server[],
   { seconds }: { readonly seconds: number },
+  report: Report,
 ): Promise<void> {
   const create = await createClient(cluster);
   const ways = [await wayOf(cluster, "none"), await policyWay(cluster)];
   for (const server of servers) ways.push(await webhookWay(cluster, server));
   for (const way of ways) await untilItActs(create, way);
-  for (const clients of [1, 16]) await compareWays(create, ways, { clients, seconds });
-  for (const users of [10, 50, 200, 500])
-    await asKyvernoDoes(create, ways, { users, seconds: 1.5 * seconds });
-  await countOthers(cluster, create);
+  const compared: Compared[] = [];
+  for (const clients of [1, 16]) {
+    print(`creating Backups, ${clients} at once`);
+    compared.push({ clients, rounds: await compareWays(create, ways, { clients, seconds }) });
+  }
+  await report.table("api-server", "creating a Backup through the API server", latenciesTable(compared));
+  await report.table("api-server-target", "target", [["Target", MEASURED], addedTarget(compared)]);
+  const rows: string[][] = [];
+  for (const users of [10, 50, 200, 500]) {
+    print(`${users} virtual users`);
+    rows.push(...(await asKyvernoDoes(create, ways, { users, seconds: 1.5 * seconds })));
+  }
+  await report.table("virtual-users", "virtual users, each creating one Backup after another", [
+    USERS,
+    ...rows,
+  ]);
+  report.lines("others", [await countOthers(cluster, create)]);
 }
+
+const USERS = [
+  "virtual users, way",
+  "average, ms",
+  "p95, ms",
+  "p99, ms",
+  "creates/s",
+  "CPU of the webhook for each, µs",
+];
 
 async function wayOf(cluster: Cluster, name: string): Promise<Way> {
   const namespace = `bench-${name.toLowerCase().replaceAll(" ", "-")}`;
@@ -146,11 +172,17 @@ interface Round {
   readonly p99: number;
 }
 
+/** What was measured with so many clients, by way, round by round. */
+interface Compared {
+  readonly clients: number;
+  readonly rounds: ReadonlyMap<string, readonly Round[]>;
+}
+
 async function compareWays(
   create: Create,
   ways: readonly Way[],
   load: { readonly clients: number; readonly seconds: number },
-): Promise<void> {
+): Promise<Compared["rounds"]> {
   const rounds = new Map<string, Round[]>(ways.map(({ name }) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     const measured = await run(create, ways, { ...load, seconds: load.seconds * ways.length });
@@ -161,25 +193,31 @@ async function compareWays(
       if (round > 0) rounds.get(name)?.push({ p50, added: p50 - nothing, p99: percentile(latencies, 0.99) });
     }
   }
-  const who = load.clients === 1 ? "one client" : `${load.clients} clients`;
-  print(
-    `\ncreate of a Backup through the API server, ${who} (median of ${ROUNDS} rounds, least to most in brackets)`,
+  return rounds;
+}
+
+function latenciesTable(compared: readonly Compared[]): string[][] {
+  const rows = compared.flatMap(({ clients, rounds }) =>
+    [...rounds].map(([name, all]) => [
+      `${clients}, ${name}`,
+      ...(["p50", "added", "p99"] as const).map((key) => spread(all.map((one) => one[key]))),
+    ]),
   );
-  print(row(["", "p50 ms", "added p50 ms", "p99 ms"]));
-  for (const [name, measured] of rounds) {
-    print(
-      row([
-        name,
-        ...(["p50", "added", "p99"] as const).map((key) => spread(measured.map((one) => one[key]))),
-      ]),
-    );
-  }
-  function added(name: string): number {
+  return [["clients, way", "p50, ms", "added p50, ms", "p99, ms"], ...rows];
+}
+
+function addedTarget(compared: readonly Compared[]): string[] {
+  function added({ rounds }: Compared, name: string): number {
     return median((rounds.get(name) ?? []).map((one) => one.added));
   }
-  for (const { name } of ways.filter((way) => way.name !== "none" && way.name !== "ours")) {
-    print(`ours / ${name}: ${(added("ours") / added(name)).toFixed(2)} of the added p50`);
-  }
+  return judged({
+    target: "added p50 at most 1.1 of what bare adds",
+    measured: compared.map((one) => ({
+      where: one.clients === 1 ? "one client" : `${one.clients} clients`,
+      value: added(one, "ours") / added(one, "bare"),
+    })),
+    isMet: (times) => times <= 1.1,
+  });
 }
 
 /** Every way alone, forwards and backwards, since the API server is not the same from one second to the next. */
@@ -187,20 +225,18 @@ async function asKyvernoDoes(
   create: Create,
   ways: readonly Way[],
   load: { readonly users: number; readonly seconds: number },
-): Promise<void> {
-  print(`\n${load.users} virtual users, each creating one Backup after another`);
-  print(row(["", "average ms", "p95 ms", "p99 ms", "creates/s", "CPU µs of the webhook"]));
+): Promise<string[][]> {
   const runs = new Map<Way, VirtualUsers[]>(ways.map((way) => [way, []]));
   for (const way of [...ways, ...ways.toReversed()]) runs.get(way)?.push(await crowd(create, way, load));
-  for (const [{ name }, both] of runs) {
+  return [...runs].map(([{ name }, both]) => {
     const latencies = Float64Array.from(both.flatMap((one) => [...one.latencies])).sort();
     const average = latencies.reduce((sum, one) => sum + one, 0) / latencies.length;
     const figures = [average, percentile(latencies, 0.95), percentile(latencies, 0.99)];
     const rate = latencies.length / (both.length * load.seconds);
     const cpuSeconds = both.reduce((sum, one) => sum + one.cpuSeconds, 0);
-    const cpu = cpuSeconds === 0 ? "" : ((cpuSeconds * 1e6) / latencies.length).toFixed(0);
-    print(row([name, ...figures.map((figure) => figure.toFixed(1)), rate.toFixed(0), cpu]));
-  }
+    const cpu = cpuSeconds === 0 ? "" : figure((cpuSeconds * 1e6) / latencies.length);
+    return [`${load.users}, ${name}`, ...figures.map(figure), figure(rate), cpu];
+  });
 }
 
 /** What one run of virtual users measured: milliseconds of each create, and what the webhook's process used for them. */
@@ -224,7 +260,7 @@ async function crowd(
 const OTHERS = 200;
 
 /** What we do not act on must not even reach us: asked of the chart's own configuration, and counted by the webhook. */
-async function countOthers(cluster: Cluster, create: Create): Promise<void> {
+async function countOthers(cluster: Cluster, create: Create): Promise<string> {
   const product = await installProduct(cluster);
   try {
     const namespace = "bench-others";
@@ -236,7 +272,7 @@ async function countOthers(cluster: Cluster, create: Create): Promise<void> {
     }
     const after = await readMetric(product.running(), "snapshot_retainer_admission_requests_total");
     const kinds = "Pods, Secrets, ConfigMaps, VolumeSnapshots and VolumeSnapshotContents of other people";
-    print(`\n${OTHERS} each of ${kinds}: ${after - before} of these requests reached the webhook`);
+    return `${OTHERS} each of ${kinds}: ${after - before} of these requests reached the webhook`;
   } finally {
     await product.stop();
   }

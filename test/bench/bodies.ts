@@ -12,7 +12,7 @@ export const BODIES: Readonly<Record<string, readonly string[]>> = {
   VolumeSnapshotContent: Array.from({ length: DIFFERENT }, aCloneReview),
   Backup: Array.from({ length: DIFFERENT }, () => aBackupReview(["prod-*"])),
   // 200 KB, far more than any that was seen; a few different ones, since the generator keeps them all.
-  "large Backup": Array.from({ length: 20 }, () =>
+  "Backup of 193 KB": Array.from({ length: 20 }, () =>
     aBackupReview(Array.from({ length: 5_000 }, () => `prod-${randomUUID().slice(0, 30)}`)),
   ),
 };

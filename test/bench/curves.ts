@@ -1,4 +1,6 @@
-import type { AtSize } from "./controller/measure.ts";
+import type { Synced } from "./controller/programs.ts";
+import type { AtSize } from "./controller/tables.ts";
+import { median } from "./figures.ts";
 
 /** One quantity over the number of objects, for each program. */
 interface Curve {
@@ -42,14 +44,20 @@ export function exponents(measured: readonly AtSize[]): string[] {
 
 function curvesOf(measured: readonly AtSize[]): Curve[] {
   const names = [...(measured[0]?.programs.keys() ?? [])];
-  function lines(valueOf: (at: AtSize, name: string) => number | undefined): Map<string, Point[]> {
+  function lines(key: keyof Synced): Map<string, Point[]> {
     return new Map(
-      names.map((name) => [name, measured.map((at) => ({ x: at.objects, y: valueOf(at, name) ?? 0 }))]),
+      names.map((name) => [
+        name,
+        measured.map(({ objects, programs }) => ({
+          x: objects,
+          y: median((programs.get(name) ?? []).map((one) => one[key])),
+        })),
+      ]),
     );
   }
   return [
-    { title: "in sync after", unit: "s", lines: lines((at, name) => at.programs.get(name)?.seconds) },
-    { title: "memory", unit: "MiB", lines: lines((at, name) => at.programs.get(name)?.rssMiB) },
+    { title: "in sync after", unit: "s", lines: lines("seconds") },
+    { title: "memory", unit: "MiB", lines: lines("rssMiB") },
     {
       title: "a plan of everything",
       unit: "ms",

@@ -9,18 +9,19 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-/** `median [least-most]`. */
-export function spread(values: readonly number[]): string {
-  const digits = median(values) >= 100 ? 0 : 2;
-  const [least, middle, most] = [Math.min(...values), median(values), Math.max(...values)].map((value) =>
-    value.toFixed(digits),
-  );
-  return `${middle} [${least}-${most}]`;
+/** Three digits that matter, or a whole number. */
+export function figure(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1_000) return Math.round(value).toLocaleString("en");
+  if (size >= 100) return value.toFixed(0);
+  return value.toFixed(size >= 10 ? 1 : 2);
 }
 
-/** A line of a table. */
-export function row(cells: readonly string[]): string {
-  return cells.map((cell, index) => (index === 0 ? cell.padEnd(24) : cell.padStart(22))).join("");
+/** `median (least–most)`; one value stands alone. */
+export function spread(values: readonly number[]): string {
+  const middle = figure(median(values));
+  if (values.length < 2) return middle;
+  return `${middle} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
 }
 
 /** Writes a line to standard output. */

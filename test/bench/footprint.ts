@@ -14,27 +14,68 @@ import { installProduct } from "../e2e/product.ts";
 import type { Process } from "../e2e/product.ts";
 import { ask } from "./answers.ts";
 import { BODIES } from "./bodies.ts";
-import { print, row, spread } from "./figures.ts";
+import { figure, median, spread } from "./figures.ts";
 import { CONTROLLER_OPTIONS, IMAGE, untilReady, WEBHOOK_OPTIONS } from "./image.ts";
 import { usageOf } from "./process-usage.ts";
+import { MEASURED } from "./report.ts";
+import type { Report } from "./report.ts";
 import { SERVER } from "./servers.ts";
+import { judged } from "./targets.ts";
 
 /** What a start takes, what is needed at rest, and how large everything is. */
-export async function measureFootprint({ rounds }: { readonly rounds: number }): Promise<void> {
+export async function measureFootprint(
+  { rounds }: { readonly rounds: number },
+  report: Report,
+): Promise<void> {
   const cache = await mkdtemp(join(tmpdir(), "compile-cache-"));
   try {
-    await firstAnswers(rounds, cache);
-    await realStarts(rounds);
+    const answered = await firstAnswers(rounds, cache, report);
+    const atRest = await realStarts(rounds, report);
+    const bundled = await sizes(report);
+    await report.table("footprint-targets", "targets, and the limits that they come from", [
+      ["Target, and the limit that it comes from", MEASURED],
+      ...targets({ answered, atRest, bundled }),
+    ]);
   } finally {
     await rm(cache, { recursive: true, force: true });
   }
-  await sizes();
+}
+
+/** Milliseconds, MiB by program, and MB. */
+interface Footprint {
+  readonly answered: number;
+  readonly atRest: ReadonlyMap<string, number>;
+  readonly bundled: number;
+}
+
+function targets({ answered, atRest, bundled }: Footprint): string[][] {
+  return [
+    judged({
+      target:
+        "first answer within 250 ms: a bare server needs 75, and compiling what is used of the bundle 100",
+      measured: [{ where: "", value: answered }],
+      isMet: (ms) => ms <= 250,
+      write: (ms) => `${figure(ms)} ms`,
+    }),
+    judged({
+      target: "100 MiB at rest: Node 45, TLS and HTTP 15, the program 30",
+      measured: [...atRest].map(([where, value]) => ({ where, value })),
+      isMet: (mib) => mib <= 100,
+      write: (mib) => `${figure(mib)} MiB`,
+    }),
+    judged({
+      target: "beside Node, a program of 5 MB in the image",
+      measured: [{ where: "", value: bundled }],
+      isMet: (mb) => mb <= 5,
+      write: (mb) => `${figure(mb)} MB`,
+    }),
+  ];
 }
 
 /** A second start with a compile cache finds what the first one compiled. */
 type Environment = Readonly<Record<string, string>>;
 
-async function firstAnswers(rounds: number, cache: string): Promise<void> {
+async function firstAnswers(rounds: number, cache: string, report: Report): Promise<number> {
   const ways: Record<string, { readonly server: string; readonly environment: Environment }> = {
     bare: { server: "bare", environment: {} },
     ours: { server: "ours", environment: {} },
@@ -48,9 +89,11 @@ async function firstAnswers(rounds: number, cache: string): Promise<void> {
       if (round > 0) measured.get(name)?.push(ms);
     }
   }
-  print(`\ncold start of the admission server alone (median of ${rounds} rounds, least to most in brackets)`);
-  print(row(["", "first answer, ms"]));
-  for (const [name, all] of measured) print(row([name, spread(all)]));
+  await report.table("first-answer", "cold start of the admission server alone", [
+    ["", "first answer after ms"],
+    ...[...measured].map(([name, all]) => [name, spread(all)]),
+  ]);
+  return median(measured.get("ours") ?? []);
 }
 
 async function firstAnswer(name: string, environment: Environment, pair: object): Promise<number> {
@@ -73,27 +116,32 @@ async function firstAnswer(name: string, environment: Environment, pair: object)
 }
 
 /** Both programs of the image, until /readyz says that they are ready on a cluster in which everything is there already. */
-async function realStarts(rounds: number): Promise<void> {
+async function realStarts(rounds: number, report: Report): Promise<ReadonlyMap<string, number>> {
   const cluster = await startCluster();
   try {
     const product = await installProduct(cluster);
     await product.stop();
-    print(
-      `\nstart of the image's programs on a small cluster (median of ${rounds} rounds, least to most in brackets)`,
-    );
-    print(row(["", "ready after ms", "RSS MiB at rest"]));
-    await realStart("webhook", rounds, async () =>
+    const webhook = await realStart(rounds, async () =>
       product.startReplica({ program: IMAGE, nodeFlags: WEBHOOK_OPTIONS }),
     );
-    await realStart("controller", rounds, async () =>
+    const controller = await realStart(rounds, async () =>
       product.startController({ program: IMAGE, nodeFlags: CONTROLLER_OPTIONS }),
     );
+    const started = { webhook, controller };
+    await report.table("starts", "start of the image's programs on a small cluster", [
+      ["", "ready after ms", "memory at rest, MiB"],
+      ...Object.entries(started).map(([name, { ms, rss }]) => [name, spread(ms), spread(rss)]),
+    ]);
+    return new Map(Object.entries(started).map(([name, { rss }]) => [name, median(rss)]));
   } finally {
     await cluster.stop();
   }
 }
 
-async function realStart(name: string, rounds: number, start: () => Promise<Process>): Promise<void> {
+async function realStart(
+  rounds: number,
+  start: () => Promise<Process>,
+): Promise<{ readonly ms: number[]; readonly rss: number[] }> {
   const [ms, rss]: [number[], number[]] = [[], []];
   for (let round = 0; round <= rounds; round += 1) {
     const running = await start();
@@ -106,7 +154,7 @@ async function realStart(name: string, rounds: number, start: () => Promise<Proc
     ms.push(took);
     rss.push(rssMiB);
   }
-  print(row([name, spread(ms), spread(rss)]));
+  return { ms, rss };
 }
 
 const REST_MS = 1_500;
@@ -126,14 +174,10 @@ const Lock = z.object({
 });
 
 /** What the image holds beside its base, and what it is made from. */
-async function sizes(): Promise<void> {
+async function sizes(report: Report): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "image-"));
   try {
     await promisify(execFile)(process.execPath, ["bundle.ts", "src/main.ts", `--outdir=${directory}`]);
-    print("\nsizes");
-    print(row(["", "files", "MB"]));
-    printSize("the bundle", globSync(join(directory, "**/*.js")));
-    printSize("its source maps", globSync(join(directory, "**/*.map")));
     const { packages } = Lock.parse(JSON.parse(readFileSync("package-lock.json", "utf8")));
     const production = Object.entries(packages).filter(
       ([path, { dev, optional }]) => path !== "" && !dev && !optional,
@@ -143,18 +187,28 @@ async function sizes(): Promise<void> {
         globSync(`${path}/**/*`).filter((file) => !file.slice(path.length).includes("node_modules")),
       )
       .filter((file) => statSync(file).isFile());
-    printSize(
-      "licences",
-      files.filter((file) => /\/licen[cs]e[^/]*$/i.test(file)),
-    );
-    printSize(`${production.length} packages that it is made from`, files);
-    printSize("Node, in the base image", [process.execPath]);
+    const bundle = globSync(join(directory, "**/*.js"));
+    await report.table("sizes", "what the image holds, and what it is made from", [
+      ["", "files", "MB"],
+      size("the bundle", bundle),
+      size("its source maps", globSync(join(directory, "**/*.map"))),
+      size(
+        "licences",
+        files.filter((file) => /\/licen[cs]e[^/]*$/i.test(file)),
+      ),
+      size(`${production.length} packages that it is made from`, files),
+      size("Node, in the base image", [process.execPath]),
+    ]);
+    return megabytes(bundle);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-function printSize(name: string, files: readonly string[]): void {
-  const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
-  print(row([name, String(files.length), (bytes / 1e6).toFixed(2)]));
+function size(name: string, files: readonly string[]): string[] {
+  return [name, figure(files.length), figure(megabytes(files))];
+}
+
+function megabytes(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6;
 }

@@ -4,58 +4,62 @@ import { endure, measureAdmission, takeApart } from "./admission.ts";
 import { startApiServer } from "./api-server-alone.ts";
 import { measureApiServer } from "./api-server.ts";
 import { measureController } from "./controller/measure.ts";
-import type { ControllerEffort } from "./controller/measure.ts";
 import { drawCurves, exponents } from "./curves.ts";
 import { print } from "./figures.ts";
 import { measureFootprint } from "./footprint.ts";
 import { onProcessorsOfTheirOwn } from "./processors.ts";
 import { buildGo, startControllerRuntime, startPepr } from "./peers.ts";
+import { createReport } from "./report.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
 
 /**
  * npm run bench: what the product costs, beside what others would build, in the same run. `-- quick` takes less of everything, and
  * its figures are worth less; `-- admission`, `-- api-server` and so on make the tables of one section alone; `-- parts` tells what
- * an admission costs without one of its parts.
+ * an admission costs without one of its parts; `-- write` writes tables and curves into the documents that show them.
  */
 const QUICK = process.argv.includes("quick");
+const WRITE = process.argv.includes("write");
 const EFFORT = QUICK ? { seconds: 0.3, endurance: 100_000 } : { seconds: 0.45, endurance: 1_000_000 };
 
+const report = createReport();
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   admission: async () =>
     withServers(["thin", "bare", "ours"], async (_, servers) =>
-      onProcessorsOfTheirOwn(servers, async () => measureAdmission(servers, EFFORT)),
+      onProcessorsOfTheirOwn(servers, async () => measureAdmission(servers, EFFORT, report)),
     ),
-  memory: async () => endure(EFFORT),
+  memory: async () => endure(EFFORT, report),
   "api-server": async () =>
-    withServers(["bare", "ours"], async (cluster, servers) => measureApiServer(cluster, servers, EFFORT)),
+    withServers(["bare", "ours"], async (cluster, servers) =>
+      measureApiServer(cluster, servers, EFFORT, report),
+    ),
   controller,
-  footprint: async () => measureFootprint({ rounds: QUICK ? 1 : 5 }),
+  footprint: async () => measureFootprint({ rounds: QUICK ? 1 : 5 }, report),
 };
+/** Volumes, with ten retained snapshots each. */
 const CONTROLLER = QUICK
-  ? { sizes: [size(100, 1), size(300, 1), size(1_000, 1)], restSeconds: 5 }
-  : { sizes: [size(1_000, 5), size(5_000, 3), size(10_000, 1)], restSeconds: 10 };
-const ONLY_WHEN_ASKED: typeof SECTIONS = { parts: async () => takeApart(EFFORT) };
-
-/** The larger, the longer, and the less it varies. */
-function size(volumes: number, rounds: number): ControllerEffort["sizes"][number] {
-  return { volumes, rounds };
-}
+  ? { sizes: [100, 300, 1_000], rounds: 1, restSeconds: 5 }
+  : { sizes: [1_000, 5_000, 10_000], rounds: 5, restSeconds: 10 };
+const ONLY_WHEN_ASKED: typeof SECTIONS = { parts: async () => takeApart(EFFORT, report) };
 
 const begun = performance.now();
 const known = { ...SECTIONS, ...ONLY_WHEN_ASKED };
 const asked = Object.keys(known).filter((name) => process.argv.includes(name));
 for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
-  print(`\n=== ${name}`);
+  print(`\n=== ${name}, ${minutes()} minutes after the start`);
   await known[name]?.();
 }
-print(`\nall of it took ${((performance.now() - begun) / 60_000).toFixed(1)} minutes`);
+if (WRITE) await report.writeInto(["docs/performance.md", "docs/scale.md"]);
+print(`\nall of it took ${minutes()} minutes`);
+
+function minutes(): string {
+  return ((performance.now() - begun) / 60_000).toFixed(1);
+}
 
 async function controller(): Promise<void> {
-  const measured = await measureController(CONTROLLER, await buildGo(print));
-  print("\nhow cost grows with the number n of objects");
-  for (const line of exponents(measured)) print(line);
-  const picture = process.env["CURVES"] ?? "dist/bench/curves.svg";
+  const measured = await measureController(CONTROLLER, await buildGo(print), report);
+  report.lines("growth", exponents(measured));
+  const picture = WRITE ? "docs/images/scale.svg" : "dist/bench/curves.svg";
   await writeFile(picture, drawCurves(measured));
   print(`drawn: ${picture}`);
 }

@@ -1,34 +1,27 @@
-import { median, percentile, print, row, spread } from "./figures.ts";
+import { percentile } from "./figures.ts";
 import { runLoad } from "./load.ts";
 import type { Load, LoadOptions } from "./load.ts";
 import type { Server } from "./servers.ts";
 
 const ROUNDS = 5;
 
-/** The same load for each server. */
-export interface Comparison extends Omit<LoadOptions, "to"> {
-  readonly title: string;
-}
-
-interface Round {
+/** What one server came to in one round. */
+export interface Round {
+  /** Requests a second. */
   readonly rate: number;
+  /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  /** Processor time of a request. */
   readonly cpuMicros: number;
   readonly rssMiB: number;
 }
 
-const COLUMNS = {
-  rate: "requests/s",
-  p50: "p50 ms",
-  p99: "p99 ms",
-  cpuMicros: "CPU µs",
-  rssMiB: "RSS MiB",
-} as const;
-const KEYS = ["rate", "p50", "p99", "cpuMicros", "rssMiB"] as const;
+/** The rounds of each server by its name, in the order of the rounds. */
+export type Rounds = ReadonlyMap<string, readonly Round[]>;
 
-/** Puts the load on one server after another, several times, and prints medians with their spread. */
-export async function compare(servers: readonly Server[], { title, ...load }: Comparison): Promise<void> {
+/** Puts the same load on one server after another, several times. */
+export async function compare(servers: readonly Server[], load: Omit<LoadOptions, "to">): Promise<Rounds> {
   const rounds = new Map<string, Round[]>(servers.map(({ name }) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const server of servers) {
@@ -39,24 +32,18 @@ export async function compare(servers: readonly Server[], { title, ...load }: Co
       }
     }
   }
-  print(`\n${title} (median of ${ROUNDS} rounds, least to most in brackets)`);
-  print(row(["", ...KEYS.map((key) => COLUMNS[key])]));
-  for (const [name, measured] of rounds) {
-    print(row([name, ...KEYS.map((key) => spread(measured.map((one) => one[key])))]));
-  }
-  printRatios(rounds);
+  return rounds;
 }
 
-/** Of the product to each other. */
-function printRatios(rounds: ReadonlyMap<string, readonly Round[]>): void {
-  const ours = rounds.get("ours") ?? [];
-  for (const [other, theirs] of rounds) {
-    if (theirs === ours) continue;
-    const [rate, cpu, p99] = (["rate", "cpuMicros", "p99"] as const).map((key) =>
-      (median(ours.map((one) => one[key])) / median(theirs.map((one) => one[key]))).toFixed(2),
-    );
-    print(`ours / ${other}: ${rate} of the requests a second, ${cpu} of the CPU, ${p99} of the p99`);
-  }
+/** One figure of a server, round by round. */
+export function each(rounds: Rounds, server: string, figure: keyof Round): number[] {
+  return (rounds.get(server) ?? []).map((round) => round[figure]);
+}
+
+/** The product's figure in proportion to another's of the same round, round by round. */
+export function proportions(rounds: Rounds, other: string, figure: keyof Round): number[] {
+  const theirs = each(rounds, other, figure);
+  return each(rounds, "ours", figure).map((value, round) => value / (theirs[round] ?? NaN));
 }
 
 async function measure(server: Server, load: Omit<LoadOptions, "to">): Promise<Round> {

@@ -29,6 +29,25 @@ for (const file of ALL_DOCUMENTS) {
   });
 }
 
+test("every row of a table has a cell for each column", () => {
+  const rows = ALL_DOCUMENTS.flatMap((file) => unevenRows(file));
+  assert.deepEqual(rows, []);
+});
+
+/** A pipe within a cell has a backslash before it. */
+function unevenRows(file: string): string[] {
+  const lines = readFileSync(file, "utf8").split("\n");
+  function cells(line = ""): number {
+    return line.trim().startsWith("|") ? (line.match(/(?<!\\)\|/g) ?? []).length : 0;
+  }
+  return lines
+    .filter(
+      (line, index) =>
+        cells(line) > 0 && cells(lines[index - 1]) > 0 && cells(line) !== cells(lines[index - 1]),
+    )
+    .map((line) => `${file}: ${line.slice(0, 60)}`);
+}
+
 test("every metric is documented, and every documented metric exists", () => {
   const names = /snapshot_retainer_[a-z_]+/g;
   const sources = ["src/metrics.ts", "src/controller/metrics.ts"];

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { format, resolveConfig } from "prettier";
 import { Registry } from "prom-client";
 import * as z from "zod";
 import { CODES } from "../../src/admission/outcome.ts";
@@ -7,6 +6,7 @@ import { createControllerMetrics } from "../../src/controller/metrics.ts";
 import { DRIVER_CEILINGS, UNKNOWN_DRIVER_CEILING } from "../../src/policy/driver-ceilings.ts";
 import { RetentionPolicy } from "../../src/policy/schema.ts";
 import { GOING_REASONS, HELD_REASONS, KEPT_REASONS } from "../../src/retention/reasons.ts";
+import { formatDocument, replacePlace } from "./places.ts";
 
 /** The documents with tables that are written by this program, and the tables by their names in them. */
 const REFERENCES: ReadonlyMap<string, Readonly<Record<string, () => string | Promise<string>>>> = new Map([
@@ -23,17 +23,9 @@ export const DOCUMENTS = [...REFERENCES.keys()];
 export async function renderDocument(file: string): Promise<string> {
   let text = await readFile(file, "utf8");
   for (const [name, describe] of Object.entries(REFERENCES.get(file) ?? {})) {
-    text = replaceBetween(text, name, await describe());
+    text = replacePlace(text, { name, program: "test/docs/main.ts" }, await describe());
   }
-  return format(text, { ...(await resolveConfig(file)), filepath: file });
-}
-
-function replaceBetween(text: string, name: string, table: string): string {
-  const [begin, end] = [`<!-- ${name}: written by test/docs/main.ts -->`, `<!-- end of ${name} -->`];
-  const from = text.indexOf(begin);
-  const to = text.indexOf(end);
-  if (from === -1 || to < from) throw new Error(`the document has no place for ${name}: ${begin} … ${end}`);
-  return `${text.slice(0, from + begin.length)}\n\n${table}\n${text.slice(to)}`;
+  return formatDocument(text, file);
 }
 
 function describeCodes(): string {

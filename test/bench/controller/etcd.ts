@@ -1,8 +1,8 @@
 import * as z from "zod";
 
-/** An object as the API server stores a custom resource. */
+/** An object as the API server stores it. */
+export const StoredObject = z.looseObject({ metadata: z.looseObject({}), spec: z.looseObject({}) });
 export type StoredObject = z.infer<typeof StoredObject>;
-const StoredObject = z.looseObject({ metadata: z.looseObject({}) });
 
 /** The store beneath an API server, by etcd's own gateway for JSON. */
 export interface Etcd {

@@ -8,36 +8,36 @@ import { readMetric } from "../../e2e/metrics.ts";
 import { configMap, CONTROLLER_ACCOUNT, installProduct, NAMESPACE } from "../../e2e/product.ts";
 import type { Product } from "../../e2e/product.ts";
 import { startApiServer } from "../api-server-alone.ts";
-import { median, print, row, spread } from "../figures.ts";
+import { figure, print } from "../figures.ts";
 import { usageOf } from "../process-usage.ts";
+import type { Report } from "../report.ts";
 import { createEtcd } from "./etcd.ts";
 import { startOurs } from "./ours.ts";
 import type { Controller } from "./ours.ts";
 import { KEY, populate } from "./populate.ts";
 import { othersOf, sync } from "./programs.ts";
 import type { Synced } from "./programs.ts";
+import { aloneTable, scaleTable, syncTable, targetsTable } from "./tables.ts";
+import type { AtSize } from "./tables.ts";
 
 /** How much to measure. */
 export interface ControllerEffort {
-  /** Volumes, ten retained snapshots each, and how often everybody reads them. */
-  readonly sizes: readonly { readonly volumes: number; readonly rounds: number }[];
+  /** Volumes, ten retained snapshots each. */
+  readonly sizes: readonly number[];
+  /** How often everybody reads them. */
+  readonly rounds: number;
   readonly restSeconds: number;
 }
 
-/** What was measured at one size: medians, by program, and of ours what only it does. */
-export interface AtSize {
-  readonly objects: number;
-  readonly programs: ReadonlyMap<string, Pick<Synced, "seconds" | "rssMiB">>;
-  readonly planMs: number;
-}
-
 const SNAPSHOTS_EACH = 10;
+const CHANGES = 8;
 const LIMIT = 20;
 
 /** What the controller costs in clusters of some sizes, beside what others would build one on. */
 export async function measureController(
-  { sizes, restSeconds }: ControllerEffort,
+  { sizes, rounds, restSeconds }: ControllerEffort,
   programs: string,
+  report: Report,
 ): Promise<AtSize[]> {
   // Its other components would look for the snapshots on an array that never took them, or bind thousands of claims meanwhile.
   const cluster = await startApiServer();
@@ -46,18 +46,23 @@ export async function measureController(
     const measured: AtSize[] = [];
     let made = 0;
     const place = { rest, etcd: createEtcd(cluster.etcd) };
-    for (const [index, { volumes, rounds }] of sizes.entries()) {
+    for (const [index, volumes] of sizes.entries()) {
       await populate(place, { volumes, snapshotsEach: SNAPSHOTS_EACH }, made, print);
       made = volumes;
+      print(`reading ${(volumes * SNAPSHOTS_EACH).toLocaleString("en")} snapshots, in ${rounds} rounds`);
       // The first reading of all warms what the API server and the system keep.
       const synced = await syncAll({ cluster, product, programs }, { rounds, warmUps: index === 0 ? 1 : 0 });
       const controller = await startOurs(product);
-      const planMs = await alone(cluster, { controller, rest, restSeconds });
-      if (index === 0) await prune(cluster, controller, volumes);
-      if (index === sizes.length - 1) await restartApiServer(cluster, controller);
+      const ofOurs = await alone(cluster, { controller, rest, restSeconds });
+      if (index === 0) report.lines("prune", [await prune(cluster, controller, volumes)]);
+      if (index === sizes.length - 1) report.lines("restart", [await restartApiServer(cluster, controller)]);
       await controller.running.stop();
-      measured.push({ planMs, ...synced });
+      measured.push({ snapshots: volumes * SNAPSHOTS_EACH, ...ofOurs, ...synced });
     }
+    await report.table("controller", "reading everything", syncTable(measured));
+    await report.table("controller-alone", "of ours alone", aloneTable(measured, restSeconds));
+    await report.table("scale", "and beyond", scaleTable(measured));
+    await report.table("controller-targets", "targets", targetsTable(measured));
     return measured;
   } finally {
     await cluster.stop();
@@ -89,7 +94,7 @@ async function syncAll(
     programs,
   }: { readonly cluster: Cluster; readonly product: Product; readonly programs: string },
   { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number },
-): Promise<Pick<AtSize, "objects" | "programs">> {
+): Promise<Pick<AtSize, "objects" | "programs" | "decided">> {
   const others = await othersOf(cluster, programs);
   const measured = new Map<string, Synced[]>([...others.keys(), "ours"].map((name) => [name, []]));
   const decided: number[] = [];
@@ -105,26 +110,10 @@ async function syncAll(
     if (round >= 0) measured.get("ours")?.push(controller.synced);
     if (round >= 0) decided.push(controller.decided);
   }
-  print(`\n${objects.toLocaleString("en")} objects (median of ${rounds}, least to most in brackets)`);
-  print(row(["", "in sync after s", "RSS MiB", "CPU s", "read MiB"]));
-  for (const [name, all] of measured) {
-    const cells = (["seconds", "rssMiB", "cpuSeconds", "readMiB"] as const).map((key) =>
-      spread(all.map((one) => one[key])),
-    );
-    print(row([name, ...cells]));
-  }
-  print(`ours: first decision ${spread(decided)} s after its start`);
-  return { objects, programs: new Map([...measured].map(([name, all]) => [name, middle(all)])) };
+  return { objects, programs: measured, decided };
 }
 
-function middle(all: readonly Synced[]): Pick<Synced, "seconds" | "rssMiB"> {
-  return {
-    seconds: median(all.map(({ seconds }) => seconds)),
-    rssMiB: median(all.map(({ rssMiB }) => rssMiB)),
-  };
-}
-
-/** At rest, and after single changes, each of which is planned for as a change of the whole world; gives a plan's milliseconds. */
+/** At rest, and after single changes, each of which is planned for as a change of the whole world. */
 async function alone(
   cluster: Cluster,
   {
@@ -132,24 +121,17 @@ async function alone(
     rest,
     restSeconds,
   }: { readonly controller: Controller; readonly rest: Rest; readonly restSeconds: number },
-): Promise<number> {
+): Promise<Pick<AtSize, "restPercent" | "restReads" | "planMs" | "reactions">> {
   const before = await usageOf(controller.pid);
   const reads = await readsSince(cluster, async () => sleep(restSeconds * 1000));
   const after = await usageOf(controller.pid);
-  const percent = ((after.cpuSeconds - before.cpuSeconds) / restSeconds) * 100;
-  print(
-    `${restSeconds} s at rest: ${percent.toFixed(1)} % of a processor, ${reads.length} objects or lists read`,
-  );
+  const restPercent = ((after.cpuSeconds - before.cpuSeconds) / restSeconds) * 100;
   const plans = await plansOf(controller);
   const reactions: number[] = [];
-  for (let change = 0; change < 20; change++) reactions.push(await react(controller, rest, change));
+  for (let change = 0; change < CHANGES; change++) reactions.push(await react(controller, rest, change));
   const now = await plansOf(controller);
   const planMs = ((now.seconds - plans.seconds) / (now.count - plans.count)) * 1000;
-  const { rssMiB } = await usageOf(controller.pid);
-  print(
-    `20 changes of a claim: a plan of the whole world ${planMs.toFixed(0)} ms, decided ${spread(reactions)} ms after the change; ${rssMiB.toFixed(0)} MiB`,
-  );
-  return planMs;
+  return { restPercent, restReads: reads.length, planMs, reactions };
 }
 
 async function plansOf(
@@ -174,7 +156,7 @@ async function react(controller: Controller, rest: Rest, change: number): Promis
 }
 
 /** Each volume gives one snapshot, through the real sidecar: how fast we ask, and how fast it goes. */
-async function prune(cluster: Cluster, controller: Controller, volumes: number): Promise<void> {
+async function prune(cluster: Cluster, controller: Controller, volumes: number): Promise<string> {
   for (const name of STORAGE) await cluster.startComponent(name);
   // It looks at every content once; with these it has nothing to do.
   await sleep(5_000);
@@ -195,11 +177,9 @@ async function prune(cluster: Cluster, controller: Controller, volumes: number):
       (await readMetric([controller.running], "snapshot_retainer_retained_snapshots")) <=
       volumes * (SNAPSHOTS_EACH - 1),
   );
-  print(
-    `${volumes} volumes at their limit give one snapshot each: asked for after ${asked}, deleted by the sidecar after ${gone}`,
-  );
   await setLimit(cluster, LIMIT);
   for (const name of STORAGE) await cluster.stopComponent(name);
+  return `${figure(volumes)} volumes at their limit give one snapshot each: all are asked for after ${asked}, deleted by the sidecar after ${gone}`;
 }
 
 const STORAGE = ["csi-plugin", "csi-snapshotter"];
@@ -219,7 +199,7 @@ async function setLimit(cluster: Cluster, snapshotsToRetain: number): Promise<vo
 }
 
 /** Its memory of what changed begins anew, so that watches expire (410), and each collection has to be listed once more. */
-async function restartApiServer(cluster: Cluster, controller: Controller): Promise<void> {
+async function restartApiServer(cluster: Cluster, controller: Controller): Promise<string> {
   const before = await usageOf(controller.pid);
   const reads = await readsSince(cluster, async () => {
     await cluster.startComponent("kube-apiserver");
@@ -227,9 +207,7 @@ async function restartApiServer(cluster: Cluster, controller: Controller): Promi
   });
   const beginnings = reads.filter((line) => line.includes("sendInitialEvents"));
   const after = await usageOf(controller.pid);
-  print(
-    `the API server is restarted: ${beginnings.length} watches begun from everything in the 15 s after it, ${reads.length - beginnings.length} other reads; ${before.rssMiB.toFixed(0)} MiB before, ${after.rssMiB.toFixed(0)} after`,
-  );
+  return `the API server is restarted: ${beginnings.length} watches begun from everything in the 15 s after it, ${reads.length - beginnings.length} other reads; ${figure(before.rssMiB)} MiB before, ${figure(after.rssMiB)} after`;
 }
 
 /** Objects and lists that the API server read for the controller meanwhile. */

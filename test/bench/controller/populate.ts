@@ -12,7 +12,8 @@ import {
   VOLUME_NAME_LABEL,
 } from "../../../src/kube/keys.ts";
 import type { Rest } from "../../../src/kube/rest.ts";
-import type { Etcd, StoredObject } from "./etcd.ts";
+import { StoredObject } from "./etcd.ts";
+import type { Etcd } from "./etcd.ts";
 
 /** How large a world is. */
 export interface Size {
@@ -33,8 +34,8 @@ export interface Place {
 /**
  * Makes a world as it is after many nights: each Backup moved the data of all volumes, and every snapshot is retained, with
  * its DataUpload, claim and volume. Contents get their status as the CSI sidecar writes it. What is there already, stays:
- * `from` volumes of it. The API server, which needs 3 ms of a processor for each of these calls, makes one snapshot's objects; of all
- * others what it would have stored is written to its etcd, which it watches.
+ * `from` volumes of it. The API server, which needs 3 ms of a processor for each of these calls, makes one volume's and one snapshot's
+ * objects; of all others what it would have stored is written to its etcd, which it watches. It reads JSON of its own kinds there, too.
  */
 export async function populate(
   { rest, etcd }: Place,
@@ -45,8 +46,7 @@ export async function populate(
   const backups = Array.from({ length: snapshotsEach }, (_, night) => `nightly-${night}`);
   if (from === 0) await inParallel(backups, async (name, night) => createBackup(rest, name, night));
   const claims = Array.from({ length: volumes - from }, (_, index) => `data-${from + index}`);
-  await inParallel(claims, async (name) => createVolume(rest, name));
-  onProgress(`made ${claims.length} claims and volumes`);
+  await makeVolumes({ rest, etcd }, claims);
   const snapshots = backups.flatMap((backup, night) => claims.map((claim) => ({ backup, night, claim })));
   const [first, ...others] = snapshots;
   if (first === undefined) return;
@@ -55,6 +55,27 @@ export async function populate(
   await etcd.putAll(others.flatMap((snapshot) => stored(snapshot, models)));
   await untilSeen(rest, others.at(-1));
   onProgress(`made ${snapshots.length} snapshots`);
+}
+
+/** A claim and its PersistentVolume each. */
+async function makeVolumes({ rest, etcd }: Place, claims: readonly string[]): Promise<void> {
+  const [first, ...others] = claims;
+  if (first === undefined) return;
+  const { volume, claim } = makeVolume(first);
+  const [volumes, ofShop] = ["/api/v1/persistentvolumes", "/api/v1/namespaces/shop/persistentvolumeclaims"];
+  await rest.call("POST", volumes, { body: volume });
+  await rest.call("POST", ofShop, { body: claim });
+  const volumeModel = StoredObject.parse(await rest.get(`${volumes}/${volume.metadata.name}`));
+  const claimModel = StoredObject.parse(await rest.get(`${ofShop}/${first}`));
+  await etcd.putAll(
+    others.flatMap((name) => {
+      const made = makeVolume(name);
+      return [
+        [`/registry/persistentvolumes/${made.volume.metadata.name}`, likeModel(volumeModel, made.volume)],
+        [`/registry/persistentvolumeclaims/shop/${name}`, likeModel(claimModel, made.claim)],
+      ] as const;
+    }),
+  );
 }
 
 const CONTENTS = "/registry/snapshot.storage.k8s.io/volumesnapshotcontents";
@@ -84,8 +105,14 @@ function stored(snapshot: Snapshot, { content, dataUpload }: Models): [string, S
 }
 
 function likeModel(model: StoredObject, made: Made): StoredObject {
-  const metadata = { ...model.metadata, uid: crypto.randomUUID(), ...made.metadata };
-  return { ...model, ...made, metadata };
+  // The version is where it is stored, not in it.
+  const metadata = { ...model.metadata, resourceVersion: undefined, uid: crypto.randomUUID() };
+  return {
+    ...model,
+    ...made,
+    metadata: { ...metadata, ...made.metadata },
+    spec: { ...model.spec, ...made.spec },
+  };
 }
 
 async function untilSeen(rest: Rest, last: Snapshot | undefined): Promise<void> {
@@ -237,10 +264,10 @@ async function createBackup(rest: Rest, name: string, night: number): Promise<vo
   });
 }
 
-async function createVolume(rest: Rest, name: string): Promise<void> {
+function makeVolume(name: string): { readonly volume: Made; readonly claim: Made } {
   const accessModes = ["ReadWriteOnce"];
-  await rest.call("POST", "/api/v1/persistentvolumes", {
-    body: {
+  return {
+    volume: {
       apiVersion: "v1",
       kind: "PersistentVolume",
       metadata: { name: `pv-${name}` },
@@ -252,12 +279,10 @@ async function createVolume(rest: Rest, name: string): Promise<void> {
         storageClassName: "array",
       },
     },
-  });
-  await rest.call("POST", "/api/v1/namespaces/shop/persistentvolumeclaims", {
-    body: {
+    claim: {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
-      metadata: { name, labels: { app: name, tier: "gold" } },
+      metadata: { name, namespace: "shop", labels: { app: name, tier: "gold" } },
       spec: {
         accessModes,
         resources: { requests: { storage: "1Gi" } },
@@ -265,7 +290,7 @@ async function createVolume(rest: Rest, name: string): Promise<void> {
         volumeName: `pv-${name}`,
       },
     },
-  });
+  };
 }
 
 /** One each night, the last one today. */
