@@ -137,9 +137,15 @@ const AUDIT_POLICY = {
   rules: [{ level: "Metadata" }],
 };
 
-// The API server makes its own certificate, and writes the authority that signed it behind it in the same file.
+/**
+ * The API server makes its own certificate, and writes the authority that signed it behind it in the same file. Throws while it has
+ * not written both to their ends: what was read in the middle of that would be taken for the authority from then on.
+ */
 async function copyAuthority(layout: Layout): Promise<void> {
   const chain = await readFile(join(layout.certificates, "apiserver.crt"), "utf8");
-  const authority = chain.split(/(?=-----BEGIN CERTIFICATE-----)/).at(-1);
-  await writeFile(layout.caFile, authority ?? "");
+  const [, authority, ...more] = chain.match(CERTIFICATE) ?? [];
+  if (authority === undefined || more.length > 0) throw new Error("the certificate is still being written");
+  await writeFile(layout.caFile, `${authority}\n`);
 }
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
