@@ -16,15 +16,6 @@ export function answerBare(request: IncomingMessage, response: ServerResponse): 
   });
 }
 
-/** The least that any Node webhook does: read, parse, patch one constant, answer. */
-export function answerThin(request: IncomingMessage, response: ServerResponse): void {
-  readText(request, (text) => {
-    const labels = { "velero.io/snapshot-alias-name": "a", "velero.io/snapshot-volume-name": "b" };
-    const patch = [{ op: "add", path: "/metadata/labels", value: labels }];
-    answer(response, parseReview(text).request.uid, { patch });
-  });
-}
-
 const LIMIT = "/metadata/annotations/backup.velero.io~1data-mover-snapshot-to-retain";
 const INHERITED = "snapshot-retainer.io/inherited";
 

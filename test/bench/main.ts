@@ -20,12 +20,12 @@ import type { Server } from "./servers.ts";
  */
 const QUICK = process.argv.includes("quick");
 const WRITE = process.argv.includes("write");
-const EFFORT = QUICK ? { seconds: 0.3, endurance: 100_000 } : { seconds: 0.45, endurance: 1_000_000 };
+const EFFORT = QUICK ? { seconds: 0.2, endurance: 100_000 } : { seconds: 0.35, endurance: 1_000_000 };
 
 const report = createReport();
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   admission: async () =>
-    withServers(["thin", "bare", "ours"], async (_, servers) =>
+    withServers(["bare", "ours"], async (_, servers) =>
       onProcessorsOfTheirOwn(servers, async () => measureAdmission(servers, EFFORT, report)),
     ),
   memory: async () => endure(EFFORT, report),

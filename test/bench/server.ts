@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import * as z from "zod";
 
 /**
- * One server in a process of its own, `server.js thin|bare|ours|undecided|unreported`. It gets its certificate and tells its
+ * One server in a process of its own, `server.js bare|ours|undecided|unreported`. It gets its certificate and tells its
  * port over IPC, and answers each message after that with what it has used since it started, and how long its event loop
  * was blocked at most since it was told to "watch".
  */
@@ -36,10 +36,7 @@ process.send?.({ port: portOf(server.address()) });
 
 /** Neither process carries the other's code. */
 async function listenerOf(name: string | undefined): Promise<RequestListener> {
-  if (name === "bare" || name === "thin") {
-    const { answerBare, answerThin } = await import("./bare.ts");
-    return name === "bare" ? answerBare : answerThin;
-  }
+  if (name === "bare") return (await import("./bare.ts")).answerBare;
   const { createOurs } = await import("./ours.ts");
   return createOurs({ decided: name !== "undecided", reported: name !== "unreported" });
 }

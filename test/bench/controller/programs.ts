@@ -23,14 +23,17 @@ export interface Synced {
 /** A command that prints `{"objects":…}` when it has read everything, and ends with its standard input. */
 type Command = readonly [string, ...string[]];
 
-/** What others would build a controller on, each as a command. */
+/** The name of the program that keeps nothing of what it is sent. */
+export const FLOOR = "bare watch";
+
+/** What others would build a controller on, each as a command, and the floor beneath all of them. */
 export async function othersOf(
   { server, caFile, kubeconfig }: Cluster,
   programs: string,
 ): Promise<ReadonlyMap<string, Command>> {
   const token = await tokenIn(kubeconfig);
   return new Map<string, Command>([
-    ["bare watch", [process.execPath, "dist/bench/controller/watch.js", server, caFile, token]],
+    [FLOOR, [process.execPath, "dist/bench/controller/watch.js", server, caFile, token]],
     ["client-go metadata", [join(programs, "informer"), "-kubeconfig", kubeconfig, "-form", "metadata"]],
     ["client-node informer", [process.execPath, join(import.meta.dirname, "informer.ts"), kubeconfig]],
   ]);
