@@ -12,6 +12,8 @@ export interface Etcd {
 
 /** What one transaction may hold by etcd's default. */
 const AT_ONCE = 128;
+/** Transactions under way: what one is written for, others are read for. */
+const PARALLEL = 3;
 
 const Range = z.object({ kvs: z.tuple([z.object({ value: z.string() })]) });
 
@@ -28,12 +30,17 @@ export function createEtcd(address: string): Etcd {
       return StoredObject.parse(JSON.parse(Buffer.from(kvs[0].value, "base64").toString()));
     },
     async putAll(objects) {
-      for (let begun = 0; begun < objects.length; begun += AT_ONCE) {
-        const success = objects.slice(begun, begun + AT_ONCE).map(([key, value]) => ({
-          requestPut: { key: coded(key), value: coded(JSON.stringify(value)) },
-        }));
-        await call("txn", { success });
+      let next = 0;
+      async function work(): Promise<void> {
+        for (let begun = next; begun < objects.length; begun = next) {
+          next += AT_ONCE;
+          const success = objects.slice(begun, begun + AT_ONCE).map(([key, value]) => ({
+            requestPut: { key: coded(key), value: coded(JSON.stringify(value)) },
+          }));
+          await call("txn", { success });
+        }
       }
+      await Promise.all(Array.from({ length: PARALLEL }, work));
     },
   };
 }

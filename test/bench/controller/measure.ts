@@ -15,7 +15,7 @@ import { createEtcd } from "./etcd.ts";
 import { startOurs } from "./ours.ts";
 import type { Controller } from "./ours.ts";
 import { KEY, populate } from "./populate.ts";
-import { FLOOR, othersOf, sync } from "./programs.ts";
+import { othersOf, sync } from "./programs.ts";
 import type { Synced } from "./programs.ts";
 import { aloneTable, scaleTable, syncTable, targetsTable } from "./tables.ts";
 import type { AtSize } from "./tables.ts";
@@ -30,7 +30,7 @@ export interface ControllerEffort {
 }
 
 const SNAPSHOTS_EACH = 10;
-const CHANGES = 5;
+const CHANGES = 4;
 const LIMIT = 20;
 
 /** What the controller costs in clusters of some sizes, beside what others would build one on. */
@@ -50,9 +50,7 @@ export async function measureController(
       await populate(place, { volumes, snapshotsEach: SNAPSHOTS_EACH }, made, print);
       made = volumes;
       print(`reading ${(volumes * SNAPSHOTS_EACH).toLocaleString("en")} snapshots, in ${rounds} rounds`);
-      // The first reading of all warms what the API server and the system keep.
-      const synced = await syncAll({ cluster, product, programs }, { rounds, warmUps: index === 0 ? 1 : 0 });
-      const controller = await startOurs(product);
+      const { controller, ...synced } = await syncAll({ cluster, product, programs }, rounds);
       const ofOurs = await alone(cluster, { controller, rest, restSeconds });
       if (index === 0) report.lines("prune", [await prune(cluster, controller, volumes)]);
       if (index === sizes.length - 1) report.lines("restart", [await restartApiServer(cluster, controller)]);
@@ -87,32 +85,35 @@ async function prepare(cluster: Cluster): Promise<{ readonly rest: Rest; readonl
   return { rest: createRest(kubeConfig), product };
 }
 
+const [FLOOR, OURS] = ["bare watch", "ours"];
+
+/** Everybody reads everything, in turns; gives the last controller, still running. */
 async function syncAll(
   {
     cluster,
     product,
     programs,
   }: { readonly cluster: Cluster; readonly product: Product; readonly programs: string },
-  { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number },
-): Promise<Pick<AtSize, "objects" | "programs" | "decided">> {
+  rounds: number,
+): Promise<Pick<AtSize, "objects" | "programs" | "decided"> & { readonly controller: Controller }> {
   const others = await othersOf(cluster, programs);
-  const measured = new Map<string, Synced[]>([...others.keys(), "ours"].map((name) => [name, []]));
+  // Before the others: what the API server and the system keep is warm after it.
+  const { objects, ...floor } = await sync(others.floor);
+  const measured = new Map<string, Synced[]>([
+    [FLOOR, [floor]],
+    ...[...others.peers.keys(), OURS].map((name): [string, Synced[]] => [name, []]),
+  ]);
   const decided: number[] = [];
-  let objects = 0;
-  for (let round = -warmUps; round < rounds; round += 1) {
-    for (const [name, command] of others) {
-      // What it takes in any case: nobody to be compared with, and a third of all that time.
-      if (name === FLOOR && round > 0) continue;
-      const synced = await sync(command);
-      ({ objects } = synced);
-      if (round >= 0) measured.get(name)?.push(synced);
-    }
-    const controller = await startOurs(product);
-    await controller.running.stop();
-    if (round >= 0) measured.get("ours")?.push(controller.synced);
-    if (round >= 0) decided.push(controller.decided);
+  let controller: Controller | undefined;
+  for (let round = 0; round < rounds; round += 1) {
+    await controller?.running.stop();
+    for (const [name, command] of others.peers) measured.get(name)?.push(await sync(command));
+    controller = await startOurs(product);
+    measured.get(OURS)?.push(controller.synced);
+    decided.push(controller.decided);
   }
-  return { objects, programs: measured, decided };
+  if (controller === undefined) throw new Error("there has to be a round");
+  return { objects, programs: measured, decided, controller };
 }
 
 /** At rest, and after single changes, each of which is planned for as a change of the whole world. */

@@ -52,8 +52,11 @@ export async function populate(
   if (first === undefined) return;
   await createSnapshot(rest, first);
   const models = await readModels(etcd, nameOf(first));
+  const last = others.pop();
   await etcd.putAll(others.flatMap((snapshot) => stored(snapshot, models)));
-  await untilSeen(rest, others.at(-1));
+  // After all others: where the API server knows of it, it knows of them.
+  if (last !== undefined) await etcd.putAll(stored(last, models));
+  await untilSeen(rest, last);
   onProgress(`made ${snapshots.length} snapshots`);
 }
 

@@ -23,26 +23,30 @@ export interface Synced {
 /** A command that prints `{"objects":…}` when it has read everything, and ends with its standard input. */
 type Command = readonly [string, ...string[]];
 
-/** The name of the program that keeps nothing of what it is sent. */
-export const FLOOR = "bare watch";
+/** Programs that read the same as our controller. */
+export interface Others {
+  /** The least that anybody could do: it keeps nothing of what it is sent. Nobody to be compared with, hence measured once. */
+  readonly floor: Command;
+  /** What others would build a controller on. */
+  readonly peers: ReadonlyMap<string, Command>;
+}
 
-/** What others would build a controller on, each as a command, and the floor beneath all of them. */
-export async function othersOf(
-  { server, caFile, kubeconfig }: Cluster,
-  programs: string,
-): Promise<ReadonlyMap<string, Command>> {
+/** Each as a command. */
+export async function othersOf({ server, caFile, kubeconfig }: Cluster, programs: string): Promise<Others> {
   const token = await tokenIn(kubeconfig);
-  return new Map<string, Command>([
-    [FLOOR, [process.execPath, "dist/bench/controller/watch.js", server, caFile, token]],
-    ["client-go metadata", [join(programs, "informer"), "-kubeconfig", kubeconfig, "-form", "metadata"]],
-    ["client-node informer", [process.execPath, join(import.meta.dirname, "informer.ts"), kubeconfig]],
-  ]);
+  return {
+    floor: [process.execPath, "dist/bench/controller/watch.js", server, caFile, token],
+    peers: new Map<string, Command>([
+      ["client-go metadata", [join(programs, "informer"), "-kubeconfig", kubeconfig, "-form", "metadata"]],
+      ["client-node informer", [process.execPath, join(import.meta.dirname, "informer.ts"), kubeconfig]],
+    ]),
+  };
 }
 
 const Told = z.object({ objects: z.number() });
 
 /** After it is in sync: what it needed only for that is then given back, where it is at all. */
-export const SETTLE_MS = 2_000;
+export const SETTLE_MS = 1_000;
 
 /** Runs a command until it is in sync, and ends it. */
 export async function sync([file, ...args]: Command): Promise<Synced & { readonly objects: number }> {
