@@ -51,7 +51,7 @@ export async function measureApiServer(
   const rows: string[][] = [];
   for (const users of [10, 50, 200, 500]) {
     print(`${users} virtual users`);
-    rows.push(...(await asKyvernoDoes(create, ways, { users, seconds: 1.5 * seconds })));
+    rows.push(...(await asKyvernoDoes(create, ways, { users, seconds })));
   }
   await report.table("virtual-users", "virtual users, each creating one Backup after another", [
     USERS,

@@ -127,7 +127,7 @@ async function serverOf(
     port,
     path,
     ca: await readFile(join(directory, "ca.crt"), "utf8"),
-    usage: async () => ({ ...(await usageOf(child.pid ?? 0)), blockedMs: undefined }),
+    usage: async () => usageOf(child.pid ?? 0),
     watch: async () => undefined,
     async stop() {
       process.off("exit", stop);

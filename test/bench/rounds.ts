@@ -20,17 +20,11 @@ export interface Round {
 /** The rounds of each server by its name, in the order of the rounds. */
 export type Rounds = ReadonlyMap<string, readonly Round[]>;
 
-/** Puts the same load on one server after another, several times. */
+/** Puts the same load on one server after another, several times; they should be warm. */
 export async function compare(servers: readonly Server[], load: Omit<LoadOptions, "to">): Promise<Rounds> {
   const rounds = new Map<string, Round[]>(servers.map(({ name }) => [name, []]));
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const server of servers) {
-      const measured = await measure(server, load);
-      // The first round only warms them up.
-      if (round > 0) {
-        rounds.get(server.name)?.push(measured);
-      }
-    }
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const server of servers) rounds.get(server.name)?.push(await measure(server, load));
   }
   return rounds;
 }

@@ -2,34 +2,47 @@ import { once } from "node:events";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { RequestListener } from "node:http";
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import * as z from "zod";
 
 /**
  * One server in a process of its own, `server.js bare|ours|undecided|unreported`. It gets its certificate and tells its
- * port over IPC, and answers each message after that with what it has used since it started, and how long its event loop
- * was blocked at most since it was told to "watch".
+ * port over IPC, and answers each message after that with what it has used since it started; and since it was told to "watch",
+ * how long its event loop was blocked at most, and how often and for how many milliseconds V8 collected all garbage.
  */
 const Pair = z.tuple([z.object({ cert: z.string(), key: z.string() })]).rest(z.unknown());
 const [pair] = Pair.parse(await once(process, "message"));
 const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, await listenerOf(process.argv[2]));
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
+const Gc = z.object({ duration: z.number(), detail: z.object({ kind: z.number() }) });
 /** Milliseconds between two looks at the event loop, which are part of what is measured. */
 const RESOLUTION = 1;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
+const collected: number[] = [];
+const collections = new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    const { duration, detail } = Gc.parse(entry);
+    if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) collected.push(duration);
+  }
+});
 process.on("message", (message) => {
   const { user, system } = process.cpuUsage();
   process.send?.({
     cpuSeconds: (user + system) / 1e6,
     rssMiB: process.memoryUsage.rss() / 2 ** 20,
     blockedMs: Math.max(0, delay.max / 1e6 - RESOLUTION),
+    collections: collected.length,
+    collectionsMs: collected.reduce((sum, ms) => sum + ms, 0),
   });
+  collections.disconnect();
+  collected.length = 0;
   delay.disable();
   delay.reset();
   // Looking a thousand times a second costs processor time: only where it is asked for.
   if (message === "watch") {
     delay.enable();
+    collections.observe({ entryTypes: ["gc"] });
   }
 });
 process.send?.({ port: portOf(server.address()) });

@@ -5,14 +5,23 @@ import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 import { WEBHOOK_OPTIONS } from "./image.ts";
 
-const Usage = z.object({ cpuSeconds: z.number(), rssMiB: z.number(), blockedMs: z.number().optional() });
+const Usage = z.object({
+  cpuSeconds: z.number(),
+  rssMiB: z.number(),
+  blockedMs: z.number().optional(),
+  collections: z.number().optional(),
+  collectionsMs: z.number().optional(),
+});
 
 /** What a server has used since it started. */
 export interface Usage {
   readonly cpuSeconds: number;
   readonly rssMiB: number;
   /** How long its event loop was blocked at most since it was watched; undefined for a server without one that can be asked. */
-  readonly blockedMs: number | undefined;
+  readonly blockedMs?: number | undefined;
+  /** How often all garbage was collected meanwhile, and for how many milliseconds in sum; likewise. */
+  readonly collections?: number | undefined;
+  readonly collectionsMs?: number | undefined;
 }
 
 /** A server in a process of its own. */
@@ -24,7 +33,7 @@ export interface Server {
   /** The CA of its certificate, PEM. */
   readonly ca: string;
   usage(): Promise<Usage>;
-  /** From now on until it is asked for its usage, its event loop is watched. */
+  /** From now on until it is asked for its usage, its event loop and its collector are watched. */
   watch(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -66,5 +75,5 @@ async function nextMessage(child: ChildProcess): Promise<unknown> {
 async function ask(child: ChildProcess, question: string): Promise<Usage> {
   const answer = nextMessage(child);
   child.send(question);
-  return { blockedMs: undefined, ...Usage.parse(await answer) };
+  return Usage.parse(await answer);
 }
