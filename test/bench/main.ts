@@ -20,21 +20,22 @@ import type { Server } from "./servers.ts";
  */
 const QUICK = process.argv.includes("quick");
 const WRITE = process.argv.includes("write");
-const EFFORT = QUICK ? { seconds: 0.2, endurance: 100_000 } : { seconds: 0.3, endurance: 1_000_000 };
+const EFFORT = QUICK ? { seconds: 0.2, endurance: 100_000 } : { seconds: 0.25, endurance: 1_000_000 };
 
 const report = createReport();
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   admission: async () =>
-    withServers(["bare", "ours"], async (_, servers) =>
+    withServers(async (_, servers) =>
       onProcessorsOfTheirOwn(servers, async () => measureAdmission(servers, EFFORT, report)),
     ),
   memory: async () => endure(EFFORT, report),
   "api-server": async () =>
-    withServers(["bare", "ours"], async (cluster, servers) =>
-      measureApiServer(cluster, servers, EFFORT, report),
-    ),
+    withServers(async (cluster, servers) => measureApiServer(cluster, servers, EFFORT, report)),
   controller,
-  footprint: async () => measureFootprint({ rounds: QUICK ? 1 : 5 }, report),
+  footprint: async () => {
+    await endServers();
+    await measureFootprint({ rounds: QUICK ? 1 : 5 }, report);
+  },
 };
 /** Volumes, with ten retained snapshots each. */
 const CONTROLLER = QUICK
@@ -45,9 +46,14 @@ const ONLY_WHEN_ASKED: typeof SECTIONS = { parts: async () => takeApart(EFFORT, 
 const begun = performance.now();
 const known = { ...SECTIONS, ...ONLY_WHEN_ASKED };
 const asked = Object.keys(known).filter((name) => process.argv.includes(name));
-for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
-  print(`\n=== ${name}, ${minutes()} minutes after the start`);
-  await known[name]?.();
+let started: Started | undefined;
+try {
+  for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
+    print(`\n=== ${name}, ${minutes()} minutes after the start`);
+    await known[name]?.();
+  }
+} finally {
+  await endServers();
 }
 if (WRITE) await report.writeInto(["docs/performance.md", "docs/scale.md"]);
 print(`\nall of it took ${minutes()} minutes`);
@@ -57,6 +63,7 @@ function minutes(): string {
 }
 
 async function controller(): Promise<void> {
+  await endServers();
   const measured = await measureController(CONTROLLER, await buildGo(print), report);
   report.lines("growth", exponents(measured));
   const picture = WRITE ? "docs/images/scale.svg" : "dist/bench/curves.svg";
@@ -64,22 +71,33 @@ async function controller(): Promise<void> {
   print(`drawn: ${picture}`);
 }
 
-/** Our own servers by their names, and those of others, on a cluster with nothing but the API server. */
+/** With our own servers and those of others, on a cluster with nothing but the API server; the next section that needs them has the same. */
 async function withServers(
-  names: readonly string[],
   measure: (cluster: Cluster, servers: readonly Server[]) => Promise<void>,
 ): Promise<void> {
+  started ??= await startServers();
+  await measure(started.cluster, started.servers);
+}
+
+interface Started {
+  readonly cluster: Cluster;
+  readonly servers: readonly Server[];
+}
+
+async function startServers(): Promise<Started> {
   const programs = await buildGo(print);
   const cluster = await startApiServer();
   const servers: Server[] = [];
-  try {
-    for (const name of names) servers.push(await startServer(name));
-    for (const form of ["usual", "thin"] as const) servers.push(await startControllerRuntime(form, programs));
-    // Pepr keeps its store in the cluster.
-    servers.push(await startPepr(cluster));
-    await measure(cluster, servers);
-  } finally {
-    await Promise.all(servers.map(async (server) => server.stop()));
-    await cluster.stop();
-  }
+  started = { cluster, servers };
+  for (const name of ["bare", "ours"]) servers.push(await startServer(name));
+  for (const form of ["usual", "thin"] as const) servers.push(await startControllerRuntime(form, programs));
+  // Pepr keeps its store in the cluster.
+  servers.push(await startPepr(cluster));
+  return started;
+}
+
+async function endServers(): Promise<void> {
+  await Promise.all((started?.servers ?? []).map(async (server) => server.stop()));
+  await started?.cluster.stop();
+  started = undefined;
 }

@@ -6,7 +6,7 @@ import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf
 import * as z from "zod";
 
 /**
- * One server in a process of its own, `server.js bare|ours|undecided|unreported`. It gets its certificate and tells its
+ * One server in a process of its own, `server.js bare|laden|ours|undecided|unreported`. It gets its certificate and tells its
  * port over IPC, and answers each message after that with what it has used since it started; and since it was told to "watch",
  * how long its event loop was blocked at most, and how often and for how many milliseconds V8 collected all garbage.
  */
@@ -49,7 +49,11 @@ process.send?.({ port: portOf(server.address()) });
 
 /** Neither process carries the other's code. */
 async function listenerOf(name: string | undefined): Promise<RequestListener> {
-  if (name === "bare") return (await import("./bare.ts")).answerBare;
+  if (name === "bare" || name === "laden") {
+    const { answerBare, load } = await import("./bare.ts");
+    if (name === "laden") load();
+    return answerBare;
+  }
   const { createOurs } = await import("./ours.ts");
   return createOurs({ decided: name !== "undecided", reported: name !== "unreported" });
 }

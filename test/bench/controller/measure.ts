@@ -30,7 +30,7 @@ export interface ControllerEffort {
 }
 
 const SNAPSHOTS_EACH = 10;
-const CHANGES = 4;
+const CHANGES = 3;
 const LIMIT = 20;
 
 /** What the controller costs in clusters of some sizes, beside what others would build one on. */
