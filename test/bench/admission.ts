@@ -30,7 +30,7 @@ export interface Effort {
 /** Of usual length. */
 const USUAL = ["VolumeSnapshotContent", "Backup"];
 /** Before anything is measured: V8 has then optimised what the servers run. */
-const WARM_UP_SECONDS = 0.5;
+const WARM_UP_SECONDS = 1.5;
 const CONNECTIONS = [1, 16, 64];
 const USUAL_CONNECTIONS = 16;
 /** A second, evenly spread: as a busy API server sends them. */
