@@ -150,7 +150,9 @@ function seal(certificate: forge.pki.Certificate, { privateKey, subjectPublicKey
   certificate.signatureOid = ALGORITHM;
   certificate.siginfo.algorithmOid = ALGORITHM;
   const tbs = forge.pki.getTBSCertificate(certificate);
-  if (subjectPublicKeyInfo !== undefined && Array.isArray(tbs.value)) {
+  if (subjectPublicKeyInfo !== undefined) {
+    // Else it would certify the issuer's key, which held the place.
+    if (typeof tbs.value === "string") throw new Error("what is to be signed has no place for a key");
     tbs.value[SUBJECT_PUBLIC_KEY_INFO] = subjectPublicKeyInfo;
   }
   certificate.tbsCertificate = tbs;

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { splitCertificates } from "../../certs/inspect.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { Binaries } from "./build.ts";
 import type { Layout } from "./layout.ts";
@@ -143,9 +144,7 @@ const AUDIT_POLICY = {
  */
 async function copyAuthority(layout: Layout): Promise<void> {
   const chain = await readFile(join(layout.certificates, "apiserver.crt"), "utf8");
-  const [, authority, ...more] = chain.match(CERTIFICATE) ?? [];
+  const [, authority, ...more] = splitCertificates(chain);
   if (authority === undefined || more.length > 0) throw new Error("the certificate is still being written");
-  await writeFile(layout.caFile, `${authority}\n`);
+  await writeFile(layout.caFile, authority);
 }
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
