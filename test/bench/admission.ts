@@ -11,10 +11,9 @@ import { compareAnswers } from "./answers.ts";
 import { BODIES } from "./bodies.ts";
 import { figure, print } from "./figures.ts";
 import { runLoad } from "./load.ts";
-import { onProcessorsOfTheirOwn } from "./processors.ts";
 import { MEASURED } from "./report.ts";
 import type { Report } from "./report.ts";
-import { assertAllAnswered, compare } from "./rounds.ts";
+import { assertAllAnswered, compare, warmUp } from "./rounds.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
 import { judged } from "./targets.ts";
@@ -29,8 +28,6 @@ export interface Effort {
 
 /** Of usual length. */
 const USUAL = ["VolumeSnapshotContent", "Backup"];
-/** Before anything is measured: V8 has then optimised what the servers run. */
-const WARM_UP_SECONDS = 1.5;
 const CONNECTIONS = [1, 16, 64];
 const USUAL_CONNECTIONS = 16;
 /** A second, evenly spread: as a busy API server sends them. */
@@ -88,7 +85,7 @@ async function watch(
 ): Promise<Watched[]> {
   const watched: Watched[] = [];
   for (const server of servers) {
-    await server.watch();
+    await server.watch("loop");
     const load = await runLoad({ to: server, bodies, connections, seconds: WATCHED_ROUNDS * seconds });
     assertAllAnswered(load, server);
     const { blockedMs = NaN, collections = NaN, collectionsMs = NaN } = await server.usage();
@@ -131,36 +128,6 @@ function loopTarget(watched: readonly Watched[]): string[] {
     isMet: (ms) => ms <= 10,
     write: (ms) => `${figure(ms)} ms`,
   });
-}
-
-/**
- * "undecided" answers every request that there is no policy yet; "unreported" has no metrics and no log; "laden" is bare with as
- * much in its heap as ours has, and nothing else of it.
- */
-const PARTS: Readonly<Record<string, readonly string[]>> = {
-  VolumeSnapshotContent: ["bare", "undecided", "unreported", "ours"],
-  Backup: ["bare", "undecided", "unreported", "ours"],
-  "Backup of 193 KB": ["bare", "laden", "ours"],
-};
-
-/** What an admission costs without one of its parts. */
-export async function takeApart({ seconds }: Effort, report: Report): Promise<void> {
-  for (const [body, names] of Object.entries(PARTS)) {
-    const servers = await Promise.all(names.map(startServer));
-    await onProcessorsOfTheirOwn(servers, async () => {
-      const bodies = BODIES[body] ?? [];
-      await warmUp(servers, bodies);
-      const rounds = await compare(servers, { bodies, connections: 16, seconds: 3 * seconds });
-      await report.table(`parts-${body}`, `${body}, 16`, costsTable({ body, connections: 16, rounds }));
-    });
-    await Promise.all(servers.map(async (server) => server.stop()));
-  }
-}
-
-async function warmUp(servers: readonly Server[], bodies: readonly string[]): Promise<void> {
-  for (const server of servers) {
-    await runLoad({ to: server, bodies, connections: 16, seconds: WARM_UP_SECONDS });
-  }
 }
 
 /** Memory after many requests, in a server of its own: it must end where it was, not climb. */

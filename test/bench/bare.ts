@@ -16,6 +16,18 @@ export function answerBare(request: IncomingMessage, response: ServerResponse): 
   });
 }
 
+/** Of a request: about what ours spends more than bare. */
+const SLOWED_MS = 0.01;
+
+/** Bare, and idle turns before each answer: what it costs to be slower, whatever with. */
+export function answerSlowed(request: IncomingMessage, response: ServerResponse): void {
+  request.on("end", () => {
+    const end = performance.now() + SLOWED_MS;
+    while (performance.now() < end);
+  });
+  answerBare(request, response);
+}
+
 const ballast: object[] = [];
 const BALLAST = 80_000;
 

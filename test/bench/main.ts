@@ -1,12 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import type { Cluster } from "../cluster/cluster.ts";
-import { endure, measureAdmission, takeApart } from "./admission.ts";
+import { endure, measureAdmission } from "./admission.ts";
 import { startApiServer } from "./api-server-alone.ts";
 import { measureApiServer } from "./api-server.ts";
 import { measureController } from "./controller/measure.ts";
 import { drawCurves, exponents } from "./curves.ts";
 import { print } from "./figures.ts";
 import { measureFootprint } from "./footprint.ts";
+import { takeApart } from "./parts.ts";
 import { onProcessorsOfTheirOwn } from "./processors.ts";
 import { buildGo, startControllerRuntime, startPepr } from "./peers.ts";
 import { createReport } from "./report.ts";

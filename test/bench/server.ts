@@ -4,15 +4,18 @@ import type { AddressInfo } from "node:net";
 import type { RequestListener } from "node:http";
 import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import * as z from "zod";
+import { timed } from "./stages.ts";
 
 /**
- * One server in a process of its own, `server.js bare|laden|ours|undecided|unreported`. It gets its certificate and tells its
- * port over IPC, and answers each message after that with what it has used since it started; and since it was told to "watch",
- * how long its event loop was blocked at most, and how often and for how many milliseconds V8 collected all garbage.
+ * One server in a process of its own, `server.js bare|slowed|laden|ours|undecided|unreported`. It gets its certificate and tells its
+ * port over IPC, and answers each message after that with what it has used since it started; since it was told "loop",
+ * how long its event loop was blocked at most, and how often and for how many milliseconds V8 collected all garbage; and since it
+ * was told "stages", where a request's time went, and for how many milliseconds any garbage was collected.
  */
 const Pair = z.tuple([z.object({ cert: z.string(), key: z.string() })]).rest(z.unknown());
 const [pair] = Pair.parse(await once(process, "message"));
-const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, await listenerOf(process.argv[2]));
+const stages = timed(await listenerOf(process.argv[2]), () => performance.now());
+const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, stages.listener);
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
 const Gc = z.object({ duration: z.number(), detail: z.object({ kind: z.number() }) });
@@ -20,9 +23,11 @@ const Gc = z.object({ duration: z.number(), detail: z.object({ kind: z.number() 
 const RESOLUTION = 1;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
 const collected: number[] = [];
+let collectedMs = 0;
 const collections = new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     const { duration, detail } = Gc.parse(entry);
+    collectedMs += duration;
     if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) collected.push(duration);
   }
 });
@@ -30,18 +35,26 @@ process.on("message", (message) => {
   const { user, system } = process.cpuUsage();
   process.send?.({
     cpuSeconds: (user + system) / 1e6,
+    kernelSeconds: system / 1e6,
     rssMiB: process.memoryUsage.rss() / 2 ** 20,
     blockedMs: Math.max(0, delay.max / 1e6 - RESOLUTION),
     collections: collected.length,
     collectionsMs: collected.reduce((sum, ms) => sum + ms, 0),
+    collectedMs,
+    stages: stages.end(),
   });
   collections.disconnect();
   collected.length = 0;
+  collectedMs = 0;
   delay.disable();
   delay.reset();
   // Looking a thousand times a second costs processor time: only where it is asked for.
-  if (message === "watch") {
+  if (message === "loop") {
     delay.enable();
+    collections.observe({ entryTypes: ["gc"] });
+  }
+  if (message === "stages") {
+    stages.start();
     collections.observe({ entryTypes: ["gc"] });
   }
 });
@@ -49,10 +62,10 @@ process.send?.({ port: portOf(server.address()) });
 
 /** Neither process carries the other's code. */
 async function listenerOf(name: string | undefined): Promise<RequestListener> {
-  if (name === "bare" || name === "laden") {
-    const { answerBare, load } = await import("./bare.ts");
+  if (name === "bare" || name === "laden" || name === "slowed") {
+    const { answerBare, answerSlowed, load } = await import("./bare.ts");
     if (name === "laden") load();
-    return answerBare;
+    return name === "slowed" ? answerSlowed : answerBare;
   }
   const { createOurs } = await import("./ours.ts");
   return createOurs({ decided: name !== "undecided", reported: name !== "unreported" });

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import * as z from "zod";
 import { aHeld, someKeys } from "../certs/pair.ts";
 import { WEBHOOK_OPTIONS } from "./image.ts";
+import type { Stages } from "./stages.ts";
 
 const Usage = z.object({
   cpuSeconds: z.number(),
@@ -11,6 +12,9 @@ const Usage = z.object({
   blockedMs: z.number().optional(),
   collections: z.number().optional(),
   collectionsMs: z.number().optional(),
+  collectedMs: z.number().optional(),
+  kernelSeconds: z.number().optional(),
+  stages: z.object({ deciding: z.number(), answering: z.number(), reporting: z.number() }).optional(),
 });
 
 /** What a server has used since it started. */
@@ -22,6 +26,12 @@ export interface Usage {
   /** How often all garbage was collected meanwhile, and for how many milliseconds in sum; likewise. */
   readonly collections?: number | undefined;
   readonly collectionsMs?: number | undefined;
+  /** How long any garbage was collected since then. */
+  readonly collectedMs?: number | undefined;
+  /** Of its processor time, what the kernel took. */
+  readonly kernelSeconds?: number | undefined;
+  /** Where a request's time went since it was timed. */
+  readonly stages?: Stages | undefined;
 }
 
 /** A server in a process of its own. */
@@ -33,8 +43,8 @@ export interface Server {
   /** The CA of its certificate, PEM. */
   readonly ca: string;
   usage(): Promise<Usage>;
-  /** From now on until it is asked for its usage, its event loop and its collector are watched. */
-  watch(): Promise<void>;
+  /** From now on until it is asked for its usage, its event loop and its collector are watched, or its requests' stages timed. */
+  watch(what: "loop" | "stages"): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -58,8 +68,8 @@ export async function startServer(name: string): Promise<Server> {
     path: "/mutate",
     ca: caCert,
     usage: async () => ask(child, "usage"),
-    async watch() {
-      await ask(child, "watch");
+    async watch(what) {
+      await ask(child, what);
     },
     async stop() {
       child.kill();
