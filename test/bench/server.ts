@@ -3,19 +3,26 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { RequestListener } from "node:http";
 import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
+import { createServer as createTlsServer } from "node:tls";
 import * as z from "zod";
 import { timed } from "./stages.ts";
 
 /**
- * One server in a process of its own, `server.js bare|slowed|laden|ours|undecided|unreported`. It gets its certificate and tells its
+ * One server in a process of its own, `server.js bare|slowed|laden|floor|ours|undecided|unreported`. It gets its certificate and tells its
  * port over IPC, and answers each message after that with what it has used since it started; since it was told "loop",
  * how long its event loop was blocked at most, and how often and for how many milliseconds V8 collected all garbage; and since it
  * was told "stages", where a request's time went, and for how many milliseconds any garbage was collected.
  */
 const Pair = z.tuple([z.object({ cert: z.string(), key: z.string() })]).rest(z.unknown());
 const [pair] = Pair.parse(await once(process, "message"));
-const stages = timed(await listenerOf(process.argv[2]), () => performance.now());
-const server = createServer({ ...pair, keepAliveTimeout: 120_000 }, stages.listener);
+/** All that are a bare handler, and nothing of ours. */
+const BARE = ["bare", "slowed", "laden", "floor"];
+const [, , name] = process.argv;
+const stages = timed(await listenerOf(name), () => performance.now());
+const server =
+  name === "floor"
+    ? createTlsServer(pair, (await import("./bare.ts")).answerOnFloor)
+    : createServer({ ...pair, keepAliveTimeout: 120_000 }, stages.listener);
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
 const Gc = z.object({ duration: z.number(), detail: z.object({ kind: z.number() }) });
@@ -62,7 +69,7 @@ process.send?.({ port: portOf(server.address()) });
 
 /** Neither process carries the other's code. */
 async function listenerOf(name: string | undefined): Promise<RequestListener> {
-  if (name === "bare" || name === "laden" || name === "slowed") {
+  if (name !== undefined && BARE.includes(name)) {
     const { answerBare, answerSlowed, load } = await import("./bare.ts");
     if (name === "laden") load();
     return name === "slowed" ? answerSlowed : answerBare;
