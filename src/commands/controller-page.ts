@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { cacheProblems } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
 import { createStatusPage } from "../controller/status-page.ts";
+import type { Finder } from "../retention/relations.ts";
 import type { World } from "../retention/world.ts";
 import { listenPlain, portOf } from "../server/listen.ts";
 import type { RunningPolicy } from "./policy.ts";
@@ -12,6 +13,7 @@ export interface Seeing {
   readonly caches: Caches;
   /** The cluster as the caches have it now. */
   readonly world: () => World;
+  readonly find: Finder;
   readonly leads: () => boolean;
 }
 
@@ -19,11 +21,12 @@ export interface Seeing {
 export async function startStatusPage(
   { config, log }: { readonly config: { readonly statusPort?: number }; readonly log: Logger },
   policy: RunningPolicy,
-  { caches, world, leads }: Seeing,
+  { caches, world, find, leads }: Seeing,
 ): Promise<Server | undefined> {
   if (config.statusPort === undefined) return undefined;
   const page = createStatusPage({
     world: () => (cacheProblems(caches).length === 0 ? world() : undefined),
+    find,
     policy: () => policy.current(),
     policyLocation: policy.location,
     leads,

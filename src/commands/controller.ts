@@ -11,6 +11,7 @@ import { createCanaryReport } from "../controller/canary-report.ts";
 import { runCanary } from "../controller/canary.ts";
 import { startCaches, cacheProblems, unsyncedCaches } from "../controller/caches.ts";
 import type { Caches } from "../controller/caches.ts";
+import { createContentsByHandle, createFinder } from "../controller/find.ts";
 import { gather } from "../controller/gather.ts";
 import { startLeader } from "../controller/leader.ts";
 import type { Leader, LeaderOptions } from "../controller/leader.ts";
@@ -110,6 +111,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
   const key = await readSigningKey({ rest, namespace, name: signingKeySecret, onError, signal: stop });
   const signer = createSigner(key);
   const sightings = createSightings();
+  const handles = createContentsByHandle();
   const restoreObjects = createRestoreObjects();
   const metrics = createControllerMetrics(parts.metrics.registry);
   let leader: Leader | undefined;
@@ -118,16 +120,19 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
     signer,
     namespace,
     sightings,
+    handles,
     restoreObjects,
     onDownload: (download, before) => leader?.downloadChanged(download, before),
     now: Date.now,
     onChange: (urgent) => leader?.ring(urgent),
   });
+  const find = createFinder(caches, handles);
   policy.onLoaded(() => leader?.ring(true));
   const traces = await startTraces("controller", process.env);
   const options = leaderOptions(parts, policy, {
     traces,
     caches,
+    find,
     sightings,
     restoreObjects,
     metrics,
@@ -136,6 +141,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
   });
   return {
     caches,
+    find,
     world: () => gather(caches, sightings, keptDocument, Date.now()),
     leads: () => leader !== undefined,
     async run() {
@@ -152,7 +158,7 @@ async function startReplica(parts: Parts, policy: RunningPolicy, stop: AbortSign
 
 type Seen = Pick<
   LeaderOptions,
-  "traces" | "caches" | "sightings" | "restoreObjects" | "metrics" | "signer" | "stop"
+  "traces" | "caches" | "find" | "sightings" | "restoreObjects" | "metrics" | "signer" | "stop"
 >;
 
 function leaderOptions(parts: Parts, policy: RunningPolicy, seen: Seen): LeaderOptions {

@@ -26,6 +26,7 @@ import {
   VolumeSnapshotContent,
 } from "../retention/objects.ts";
 import { createDocumentKeeper } from "./believed.ts";
+import type { ContentsByHandle } from "./find.ts";
 import type { RestoreObjects } from "./restore-objects.ts";
 import type { RestoreReport } from "./restore-report.ts";
 import type { Sightings } from "./sightings.ts";
@@ -51,6 +52,7 @@ export interface CachesOptions {
   /** Our own namespace, where requests for room are. */
   readonly namespace: string;
   readonly sightings: Sightings;
+  readonly handles: Pick<ContentsByHandle, "update">;
   readonly restoreObjects: RestoreObjects;
   readonly onDownload: RestoreReport["changed"];
   /** Milliseconds since 1970. */
@@ -95,13 +97,14 @@ interface WatchOptions extends CachesOptions {
 }
 
 function watchSnapshots(options: WatchOptions): Pick<Caches, "contents" | "snapshots"> {
-  const { sightings, restoreObjects } = options;
+  const { sightings, handles, restoreObjects } = options;
   return {
     contents: watchAll(
       options,
       `${SNAPSHOTS}/volumesnapshotcontents`,
       VolumeSnapshotContent,
       (content, before) => {
+        handles.update(content, before);
         sightings.contentChanged(content, before);
         restoreObjects.update("content", content?.metadata, before?.metadata);
         // A snapshot that went may be what a request for room waits for.

@@ -8,6 +8,7 @@ import { messageOf } from "../log.ts";
 import type { Action, Plan } from "../retention/plan.ts";
 import type { Traces } from "../traces/traces.ts";
 import { createRecall } from "../retention/recall.ts";
+import type { Finder } from "../retention/relations.ts";
 import type { DocumentReader } from "../retention/world.ts";
 import { applyActions } from "./apply.ts";
 import type { ActionFailed, ApplyOptions } from "./apply.ts";
@@ -35,6 +36,8 @@ export interface LeaderOptions
   readonly caches: Caches;
   readonly sightings: Sightings;
   readonly documents: DocumentReader;
+  /** Finds what the caches hold. */
+  readonly find: Finder;
   readonly metrics: ControllerMetrics;
   readonly createReport: () => Report;
   readonly createRestoreReport: () => RestoreReport;
@@ -85,7 +88,7 @@ export function startLeader(term: Term, options: LeaderOptions): Leader {
     }
     const world = gather(caches, sightings, options.documents, now());
     const begun = options.clock();
-    const plan = decide(world, policy, now(), recall);
+    const plan = decide(world, policy, now(), { recall, find: options.find });
     const tookMs = options.clock() - begun;
     metrics.planSeconds.observe(tookMs / 1000);
     tracePlan(options, plan, tookMs);

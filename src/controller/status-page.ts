@@ -7,6 +7,7 @@ import { reportOf } from "../plan/report.ts";
 import type { RetentionPolicy } from "../policy/schema.ts";
 import { decide } from "../retention/decide.ts";
 import { timeOf } from "../retention/time.ts";
+import type { Finder } from "../retention/relations.ts";
 import type { World } from "../retention/world.ts";
 import { isRead, servePages, targetOf } from "../server/pages.ts";
 import type { Page } from "../server/pages.ts";
@@ -15,6 +16,8 @@ import type { Page } from "../server/pages.ts";
 export interface StatusPageOptions {
   /** The cluster as this replica sees it; undefined while it does not see all of it. */
   readonly world: () => World | undefined;
+  /** Finds the objects of that world, where they are at hand: see `relate`. */
+  readonly find?: Finder | undefined;
   readonly policy: () => RetentionPolicy | undefined;
   /** Where the policy is, for people. */
   readonly policyLocation: string;
@@ -80,13 +83,13 @@ const HEADERS = {
   "cache-control": "no-store",
 };
 
-function look({ world, policy, policyLocation, leads, now }: StatusPageOptions): PageView | undefined {
+function look({ world, find, policy, policyLocation, leads, now }: StatusPageOptions): PageView | undefined {
   const [seen, rules] = [world(), policy()];
   if (seen === undefined || rules === undefined) {
     return undefined;
   }
   const at = now();
-  const plan = decide(seen, rules, at);
+  const plan = decide(seen, rules, at, { find });
   return {
     report: reportOf({ plan, now: at, mode: rules.mode, policy: policyLocation, verified: true }),
     now: at,

@@ -15,7 +15,9 @@ import { noticesOf } from "./notices.ts";
 import type { Action, Plan, RoomAnswer } from "./plan.ts";
 import { restoredOf, sourcesOf } from "./protections.ts";
 import { createRecall } from "./recall.ts";
+import type { Recall } from "./recall.ts";
 import { relate } from "./relations.ts";
+import type { Finder } from "./relations.ts";
 import { answerRoom, claimPlaces } from "./room.ts";
 import type { Claimed } from "./room.ts";
 import { divide, settledOf } from "./settled.ts";
@@ -24,12 +26,25 @@ import type { SpokenVolume } from "./verdicts.ts";
 import { backupKey, RESERVATION_MS } from "./world.ts";
 import type { World } from "./world.ts";
 
+/** What saves time, and changes nothing of a plan. */
+export interface Shortcuts {
+  /** What the plan before left: the same one from one call to the next. */
+  readonly recall?: Recall | undefined;
+  /** Finds the very objects of the world's lists: see `relate`. */
+  readonly find?: Finder | undefined;
+}
+
 /**
  * What to do with a world under a policy, at `now` (milliseconds since 1970). Never throws. What is not known keeps a
- * snapshot; the order of the world's lists does not matter. `recall`, kept from one call to the next, saves time alone.
+ * snapshot; the order of the world's lists does not matter.
  */
-export function decide(world: World, policy: RetentionPolicy, now: number, recall = createRecall()): Plan {
-  const relations = relate(world);
+export function decide(
+  world: World,
+  policy: RetentionPolicy,
+  now: number,
+  { recall = createRecall(), find }: Shortcuts = {},
+): Plan {
+  const relations = relate(world, find);
   const setting: Setting = {
     relations,
     policy,

@@ -78,9 +78,9 @@ describe("a plan that recalls the one before", () => {
       const recall = createRecall();
       const policy = aPolicy(given);
       const before = aWorld(...first);
-      decide(before, policy, NOW, recall);
+      decide(before, policy, NOW, { recall });
       const world = aWorld(before, later);
-      assert.deepEqual(decide(world, policy, NOW, recall), decide(world, policy, NOW));
+      assert.deepEqual(decide(world, policy, NOW, { recall }), decide(world, policy, NOW));
     });
   }
 
@@ -96,9 +96,9 @@ describe("a plan that recalls the one before", () => {
   function recalled(second: Partial<World>): string[] {
     const recall = createRecall();
     const policy = aPolicy();
-    const first = decide(steady, policy, NOW, recall);
+    const first = decide(steady, policy, NOW, { recall });
     const known = new Set(first.snapshots);
-    const { snapshots } = decide({ ...steady, ...second }, policy, NOW + 1000, recall);
+    const { snapshots } = decide({ ...steady, ...second }, policy, NOW + 1000, { recall });
     return snapshots.filter((verdict) => known.has(verdict)).map(({ name }) => name);
   }
 
