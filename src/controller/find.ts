@@ -19,7 +19,8 @@ export function createContentsByHandle(): ContentsByHandle {
   const drivers = new Map<string, Map<string, OneOrMore>>();
   function contentsOf(driver: string, handle: string): readonly VolumeSnapshotContent[] {
     const found = drivers.get(driver)?.get(handle);
-    return found === undefined ? [] : [found].flat();
+    if (found === undefined) return [];
+    return "metadata" in found ? [found] : found;
   }
   function put(like: VolumeSnapshotContent, contents: readonly VolumeSnapshotContent[]): void {
     const { driver } = like.spec;
