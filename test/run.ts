@@ -5,6 +5,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { availableBinaries } from "./cluster/availability.ts";
 import { CALLS_FILE } from "./cluster/recorded-calls.ts";
+import { bundleProgram } from "./program.ts";
 
 /**
  * Runs the tests and closes with a line "N passed, N failed[, N skipped]".
@@ -54,15 +55,18 @@ if (mode === "all") {
   await runFiles(unit, { concurrency: availableParallelism(), coverage: true });
   const directory = mkdtempSync(join(tmpdir(), "retainer-calls-"));
   process.env[CALLS_FILE] = join(directory, "calls.ndjson");
-  // Each of these has a whole control plane, and waits for most of its time.
-  await runFiles(cluster, { concurrency: Math.min(availableParallelism(), MOST_CLUSTERS), coverage: false });
+  // Each of these has a whole control plane.
+  await runOnClusters(cluster, Math.min(availableParallelism(), MOST_CLUSTERS));
   await runFiles([COMPARISON], { concurrency: 1, coverage: false });
   rmSync(directory, { recursive: true });
 } else if (mode === "unit") {
   await runFiles(unit, { concurrency: availableParallelism(), coverage: true });
 } else {
-  await runFiles([mode, ...rest], { concurrency: 1, coverage: false });
-  if ([mode, ...rest].some((file) => file.includes("e2e"))) {
+  const files = [mode, ...rest];
+  if (!files.some((file) => file.includes("e2e"))) {
+    await runFiles(files, { concurrency: 1, coverage: false });
+  } else {
+    await runOnClusters(files, 1);
     process.stdout.write(
       "\nNot compared: recorded calls and the chart's roles, which only a whole run can (npm test).\n",
     );
@@ -72,6 +76,13 @@ const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} skipped`;
 process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
 if (counts.failed > 0 || counts.passed === 0) {
   process.exitCode = 1;
+}
+
+/** With the program as the image has it. */
+async function runOnClusters(files: string[], concurrency: number): Promise<void> {
+  const program = await bundleProgram();
+  await runFiles(files, { concurrency, coverage: false });
+  rmSync(program, { recursive: true });
 }
 
 async function runFiles(files: string[], options: { concurrency: number; coverage: boolean }): Promise<void> {

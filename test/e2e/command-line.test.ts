@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { PROGRAM } from "../program.ts";
 import type { Api } from "./api.ts";
 import { backUp, createVolume, holds, somebodyLeads, startScene } from "./controller-scene.ts";
 import type { Volume } from "./controller-scene.ts";
@@ -48,7 +49,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
   async function retainer(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
     const kubeconfig = ["--kubeconfig", cluster.kubeconfig];
     try {
-      const done = await run(process.execPath, ["src/main.ts", ...args, ...kubeconfig]);
+      const done = await run(process.execPath, [PROGRAM, ...args, ...kubeconfig]);
       return { code: 0, ...done };
     } catch (error) {
       return Failed.parse(error);
@@ -98,7 +99,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
   });
 
   test("status --watch shows a change, and ends well at Ctrl-C", async () => {
-    const args = ["src/main.ts", "status", "--watch", "--interval", "1s", "--kubeconfig", cluster.kubeconfig];
+    const args = [PROGRAM, "status", "--watch", "--interval", "1s", "--kubeconfig", cluster.kubeconfig];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     let seen = "";
     child.stdout.on("data", (chunk: Buffer) => void (seen += chunk.toString()));
@@ -196,7 +197,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     const directory = join(cluster.directory, "plugins");
     await mkdir(directory);
     const plugin = join(directory, "kubectl-retainer");
-    await writeFile(plugin, `#!/bin/sh\nexec "${process.execPath}" "${resolve("src/main.ts")}" "$@"\n`);
+    await writeFile(plugin, `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`);
     await chmod(plugin, 0o755);
     await symlink(cluster.binaries.kubectl, join(directory, "kubectl"));
     const env = {
@@ -209,7 +210,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
   });
 
   test("completion knows the commands and their flags", async () => {
-    const { stdout } = await run(process.execPath, ["src/main.ts", "completion", "bash"]);
+    const { stdout } = await run(process.execPath, [PROGRAM, "completion", "bash"]);
     const line =
       'COMP_WORDS=(snapshot-retainer status --vol); COMP_CWORD=2; _snapshot_retainer; echo "${COMPREPLY[*]}"';
     const completed = await run("bash", ["-c", `${stdout}\n${line}`]);
@@ -224,7 +225,7 @@ describe("the command line", { skip, timeout: 300_000 }, () => {
     assert.equal(context.code, 2);
     assert.match(context.stderr, /--context: the kubeconfig has no "elsewhere"; it has /);
     const kubeconfig = await cluster.kubeconfigFor("shop", "default");
-    const refused = await run(process.execPath, ["src/main.ts", "status", "--kubeconfig", kubeconfig]).then(
+    const refused = await run(process.execPath, [PROGRAM, "status", "--kubeconfig", kubeconfig]).then(
       () => assert.fail("it was let in"),
       (error: unknown) => Failed.parse(error),
     );

@@ -8,6 +8,7 @@ import { rightsNeeded } from "../../src/doctor/rights.ts";
 import { RetentionPolicy } from "../../src/policy/schema.ts";
 import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { PROGRAM } from "../program.ts";
 import type { Api, Ref } from "./api.ts";
 import { createVolume, somebodyLeads, startScene } from "./controller-scene.ts";
 import { eventually } from "./eventually.ts";
@@ -56,7 +57,7 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
   });
 
   async function doctor(...flags: string[]): Promise<{ code: number; stdout: string }> {
-    const args = ["src/main.ts", "doctor", "--kubeconfig", cluster.kubeconfig, ...flags];
+    const args = [PROGRAM, "doctor", "--kubeconfig", cluster.kubeconfig, ...flags];
     try {
       return { code: 0, stdout: (await run(process.execPath, args)).stdout };
     } catch (error) {
@@ -205,7 +206,7 @@ describe("doctor", { skip, timeout: 300_000 }, () => {
       assert.equal(code, 0, stdout);
       assert.match(stdout, /all is well/);
     });
-    const { stdout } = await run(process.execPath, ["src/main.ts", "plan", "--kubeconfig", kubeconfig]);
+    const { stdout } = await run(process.execPath, [PROGRAM, "plan", "--kubeconfig", kubeconfig]);
     assert.match(stdout, /nothing was changed/);
   });
 

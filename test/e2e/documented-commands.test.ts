@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { globSync } from "node:fs";
 import { chmod, copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { commandsOf } from "../docs/commands.ts";
+import { PROGRAM } from "../program.ts";
 import type { Api } from "./api.ts";
 import { backUp, createVolume, somebodyLeads, startScene } from "./controller-scene.ts";
 import type { Product } from "./product.ts";
@@ -72,10 +73,7 @@ describe("commands of the docs", { skip, timeout: 300_000 }, () => {
     await mkdir(bin, { recursive: true });
     await copyFile("examples/policy.yaml", join(directory, "policy.yaml"));
     for (const name of ["snapshot-retainer", "kubectl-retainer"]) {
-      await writeFile(
-        join(bin, name),
-        `#!/bin/sh\nexec "${process.execPath}" "${resolve("src/main.ts")}" "$@"\n`,
-      );
+      await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`);
       await chmod(join(bin, name), 0o755);
     }
     await symlink(cluster.binaries.kubectl, join(bin, "kubectl"));

@@ -9,6 +9,7 @@ import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { someSurroundings } from "../builders/context.ts";
+import { PROGRAM } from "../program.ts";
 import { createApi } from "./api.ts";
 import type { Api } from "./api.ts";
 import { eventually } from "./eventually.ts";
@@ -54,11 +55,10 @@ describe("the exported MutatingAdmissionPolicy", { skip, timeout: 120_000 }, () 
     cluster = await startCluster({ ...(binaries && { binaries }) });
     api = await createApi(cluster);
     const input = stringify(POLICY);
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ["src/main.ts", "policy", "export-cel", "-f", "-"],
-      { input, encoding: "utf8" },
-    );
+    const { stdout, stderr } = spawnSync(process.execPath, [PROGRAM, "policy", "export-cel", "-f", "-"], {
+      input,
+      encoding: "utf8",
+    });
     assert.equal(stderr, "");
     await cluster.kubectl(["apply", "-f", "-"], { stdin: stdout });
     await eventually("it is in force", async () => {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../cluster/cluster.ts";
 import { findPorts } from "../cluster/ports.ts";
+import { PROGRAM } from "../program.ts";
 import { eventually } from "./eventually.ts";
 import { readMetric } from "./metrics.ts";
 import { startService } from "./service.ts";
@@ -265,7 +266,7 @@ interface LaunchOptions {
 }
 
 function launch(options: LaunchOptions): Process {
-  const { cluster, program = "src/main.ts", nodeFlags = [], command, probePort, args } = options;
+  const { cluster, program = PROGRAM, nodeFlags = [], command, probePort, args } = options;
   const log = join(cluster.directory, "logs", `${command}-${probePort}.log`);
   const file = openSync(log, "a");
   const given = [command, "--probe-port", String(probePort), ...args];

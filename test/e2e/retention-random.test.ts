@@ -7,6 +7,7 @@ import * as z from "zod";
 import { availableBinaries } from "../cluster/availability.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { PROGRAM } from "../program.ts";
 import { createApi } from "./api.ts";
 import { installProduct, NAMESPACE } from "./product.ts";
 import type { Product } from "./product.ts";
@@ -94,7 +95,7 @@ const PrintedPlan = z.object({
 
 /** What `snapshot-retainer plan` prints of the cluster, as an administrator runs it. */
 async function readPlan(kubeconfig: string): Promise<z.infer<typeof PrintedPlan>["volumes"][number]> {
-  const args = ["src/main.ts", "plan", "--kubeconfig", kubeconfig, "--namespace", NAMESPACE, "-o", "json"];
+  const args = [PROGRAM, "plan", "--kubeconfig", kubeconfig, "--namespace", NAMESPACE, "-o", "json"];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   const { volumes } = PrintedPlan.parse(JSON.parse(stdout));
   return { snapshots: volumes.flatMap(({ snapshots }) => snapshots) };
