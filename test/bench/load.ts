@@ -19,6 +19,8 @@ export interface LoadOptions {
   /** Sent one after another, and again from the first. */
   readonly bodies: readonly string[];
   readonly connections: number;
+  /** Whether each request comes over a new connection, as kube-apiserver opens them where far more than 25 requests come at once. */
+  readonly anew?: boolean;
   /** How long to send, and how many; whichever comes first. What is under way then is waited for. */
   readonly seconds?: number;
   readonly requests?: number;
@@ -31,7 +33,7 @@ export interface LoadOptions {
  * wait for an answer before it counts its wait too; from when it left, where a timer's millisecond let it leave earlier.
  */
 export async function runLoad(options: LoadOptions): Promise<Load> {
-  const { to, bodies, connections, rate, seconds: most = Infinity, requests = Infinity } = options;
+  const { to, bodies, connections, anew, rate, seconds: most = Infinity, requests = Infinity } = options;
   const messages = bodies.map((body) => messageOf(to, body));
   const latencies: number[] = [];
   let next = 0;
@@ -47,7 +49,9 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
         await sleep(Math.floor(early));
       }
       const left = performance.now();
-      const ok = await exchange(socket, messages[index % messages.length] ?? "");
+      const own = anew === true ? await open(to.port) : socket;
+      const ok = await exchange(own, messages[index % messages.length] ?? "");
+      if (own !== socket) own.destroy();
       latencies.push(performance.now() - Math.min(due, left));
       failures += ok ? 0 : 1;
     }

@@ -13,16 +13,17 @@ import type { Server } from "./servers.ts";
 /**
  * "floor" is bare with no more of HTTP than these requests need; "slowed" is bare that waits for 10 µs, turning idly, before it answers;
  * "laden" is bare with as much in its heap as ours has, and nothing else of it; "undecided" answers every request that there is no
- * policy yet; "unreported" has no metrics and no log.
+ * policy yet; "unreported" has no metrics and no log; "roomy" is ours whose heap may double between two collections.
  */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   VolumeSnapshotContent: ["floor", "bare", "slowed", "undecided", "unreported", "ours"],
   Backup: ["floor", "bare", "slowed", "undecided", "unreported", "ours"],
-  "Backup of 193 KB": ["bare", "laden", "ours"],
+  "Backup of 193 KB": ["bare", "laden", "ours", "roomy"],
 };
 
-/** What an admission costs without one of its parts, and where its time goes. */
+/** What an admission costs without one of its parts, where its time goes, and what a new connection costs. */
 export async function takeApart({ seconds }: Effort, report: Report): Promise<void> {
+  await measureConnections({ seconds }, report);
   for (const [body, names] of Object.entries(PARTS)) {
     const servers = await Promise.all(names.map(startServer));
     await onProcessorsOfTheirOwn(servers, async () => {
@@ -36,6 +37,24 @@ export async function takeApart({ seconds }: Effort, report: Report): Promise<vo
     });
     await Promise.all(servers.map(async (server) => server.stop()));
   }
+}
+
+/** "of RSA" is ours with a serving certificate whose key is of RSA. */
+async function measureConnections({ seconds }: Pick<Effort, "seconds">, report: Report): Promise<void> {
+  const body = "VolumeSnapshotContent";
+  const servers = await Promise.all(["ours", "of RSA"].map(startServer));
+  await onProcessorsOfTheirOwn(servers, async () => {
+    const load = { bodies: BODIES[body] ?? [], connections: 16, seconds: 3 * seconds };
+    await warmUp(servers, load.bodies);
+    const rounds = await compare(servers, { ...load, anew: true });
+    const where = `${body}, each on a new connection`;
+    await report.table(
+      "connections",
+      where,
+      costsTable({ body: where, connections: load.connections, rounds }),
+    );
+  });
+  await Promise.all(servers.map(async (server) => server.stop()));
 }
 
 /** One round of a server: microseconds of a request. */

@@ -8,7 +8,7 @@ import * as z from "zod";
 import { timed } from "./stages.ts";
 
 /**
- * One server in a process of its own, `server.js bare|slowed|laden|floor|ours|undecided|unreported`. It gets its certificate and tells its
+ * One server in a process of its own, `server.js bare|slowed|laden|floor|ours|roomy|"of RSA"|undecided|unreported`. It gets its certificate and tells its
  * port over IPC, and answers each message after that with what it has used since it started; since it was told "loop",
  * how long its event loop was blocked at most, and how often and for how many milliseconds V8 collected all garbage; and since it
  * was told "stages", where a request's time went, and for how many milliseconds any garbage was collected.
