@@ -12,7 +12,8 @@ export interface ContentsByHandle {
 }
 
 /** Nearly always one: a list for each would be one more object for each snapshot of the cluster. */
-type OneOrMore = VolumeSnapshotContent | readonly VolumeSnapshotContent[];
+type OneOrMore = VolumeSnapshotContent | Contents;
+type Contents = readonly VolumeSnapshotContent[];
 
 /** No contents yet. */
 export function createContentsByHandle(): ContentsByHandle {
@@ -22,41 +23,37 @@ export function createContentsByHandle(): ContentsByHandle {
     if (found === undefined) return [];
     return "metadata" in found ? [found] : found;
   }
-  function put(like: VolumeSnapshotContent, contents: readonly VolumeSnapshotContent[]): void {
-    const { driver } = like.spec;
+  /** Puts others in the place of those that stand for the same snapshot. */
+  function replace(content: VolumeSnapshotContent, change: (those: Contents) => Contents): void {
+    const { driver } = content.spec;
+    const handle = handleOf(content) ?? "";
     const handles = drivers.get(driver) ?? new Map<string, OneOrMore>();
+    const those = change(contentsOf(driver, handle));
+    const [first, ...others] = those;
+    if (first === undefined) handles.delete(handle);
+    else handles.set(handle, others.length === 0 ? first : those);
     drivers.set(driver, handles);
-    const [first, ...others] = contents;
-    if (first === undefined) handles.delete(handleOf(like) ?? "");
-    else handles.set(handleOf(like) ?? "", others.length === 0 ? first : contents);
   }
   return {
     contentsOf,
     update(now, before) {
-      if (before !== undefined)
-        put(
-          before,
-          of(before).filter((content) => content !== before),
-        );
-      if (now !== undefined) put(now, [...of(now), now]);
+      if (before !== undefined) replace(before, (those) => those.filter((one) => one !== before));
+      if (now !== undefined) replace(now, (those) => [...those, now]);
     },
   };
-  function of(content: VolumeSnapshotContent): readonly VolumeSnapshotContent[] {
-    return contentsOf(content.spec.driver, handleOf(content) ?? "");
-  }
 }
 
-type Found = "contents" | "snapshots" | "dataUploads" | "claims" | "volumes";
+/** The caches that are asked. */
+type Asked = {
+  readonly [Name in "contents" | "snapshots" | "dataUploads" | "claims" | "volumes"]: Pick<
+    Caches[Name],
+    "get"
+  >;
+};
 
 /** Finds what the caches hold now: of a world that was gathered from them a moment ago, and nothing awaited since. */
 export function createFinder(
-  {
-    contents,
-    snapshots,
-    dataUploads,
-    claims,
-    volumes,
-  }: { readonly [Name in Found]: Pick<Caches[Name], "get"> },
+  { contents, snapshots, dataUploads, claims, volumes }: Asked,
   handles: Pick<ContentsByHandle, "contentsOf">,
 ): Finder {
   return {
