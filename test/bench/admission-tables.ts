@@ -1,4 +1,4 @@
-import { median, spread } from "./figures.ts";
+import { median, spread, spreadTable } from "./figures.ts";
 import { MEASURED } from "./report.ts";
 import { each, proportions } from "./rounds.ts";
 import type { Rounds } from "./rounds.ts";
@@ -104,11 +104,7 @@ export function targetsTable(cases: readonly Case[]): string[][] {
 
 /** All figures of one case. */
 export function costsTable({ body, connections, rounds }: Case): string[][] {
-  const rows = [...rounds.keys()].map((name) => [
-    name,
-    ...COSTS.map(({ figure }) => spread(each(rounds, name, figure))),
-  ]);
-  return [[`${body}, ${connections}`, ...COSTS.map(({ title }) => title)], ...rows];
+  return spreadTable(`${body}, ${connections}`, rounds, COSTS);
 }
 
 const COSTS = [

@@ -24,6 +24,19 @@ export function spread(values: readonly number[]): string {
   return `${middle} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
 }
 
+/** A row for each name: the spread of each of these figures over its rounds. */
+export function spreadTable<T extends Readonly<Record<Figure, number>>, Figure extends string>(
+  head: string,
+  rounds: ReadonlyMap<string, readonly T[]>,
+  columns: readonly { readonly title: string; readonly figure: Figure }[],
+): string[][] {
+  const rows = [...rounds].map(([name, ofName]) => [
+    name,
+    ...columns.map(({ figure }) => spread(ofName.map((round) => round[figure]))),
+  ]);
+  return [[head, ...columns.map(({ title }) => title)], ...rows];
+}
+
 /** Writes a line to standard output. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);

@@ -1,12 +1,12 @@
 import type { Effort } from "./admission.ts";
 import { costsTable } from "./admission-tables.ts";
 import { BODIES } from "./bodies.ts";
-import { spread } from "./figures.ts";
+import { spreadTable } from "./figures.ts";
 import { runLoad } from "./load.ts";
 import type { LoadOptions } from "./load.ts";
 import { onProcessorsOfTheirOwn } from "./processors.ts";
 import type { Report } from "./report.ts";
-import { assertAllAnswered, compare, ROUNDS, warmUp } from "./rounds.ts";
+import { assertAllAnswered, compare, inRounds, warmUp } from "./rounds.ts";
 import { startServer } from "./servers.ts";
 import type { Server } from "./servers.ts";
 
@@ -23,36 +23,40 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 
 /** What an admission costs without one of its parts, where its time goes, and what a new connection costs. */
 export async function takeApart({ seconds }: Effort, report: Report): Promise<void> {
-  await measureConnections({ seconds }, report);
+  await withServers(["ours", "of RSA"], "VolumeSnapshotContent", async (servers, bodies) => {
+    const load = { bodies, connections: CONNECTIONS, seconds: 3 * seconds, anew: true };
+    const body = "VolumeSnapshotContent, each on a new connection";
+    const rounds = await compare(servers, load);
+    await report.table("connections", body, costsTable({ body, connections: CONNECTIONS, rounds }));
+  });
   for (const [body, names] of Object.entries(PARTS)) {
-    const servers = await Promise.all(names.map(startServer));
-    await onProcessorsOfTheirOwn(servers, async () => {
-      const load = { bodies: BODIES[body] ?? [], connections: 16, seconds: 3 * seconds };
-      await warmUp(servers, load.bodies);
+    await withServers(names, body, async (servers, bodies) => {
+      const load = { bodies, connections: CONNECTIONS, seconds: 3 * seconds };
       const rounds = await compare(servers, load);
-      const where = `${body}, ${load.connections}`;
-      await report.table(`parts-${body}`, where, costsTable({ body, connections: load.connections, rounds }));
-      const staged = servers.filter(({ name }) => name !== "floor");
-      await report.table(`stages-${body}`, where, stagesTable(where, await timeStages(staged, load)));
+      const where = `${body}, ${CONNECTIONS}`;
+      await report.table(`parts-${body}`, where, costsTable({ body, connections: CONNECTIONS, rounds }));
+      const staged = await timeStages(
+        servers.filter(({ name }) => name !== "floor"),
+        load,
+      );
+      await report.table(`stages-${body}`, where, spreadTable(where, staged, STAGES));
     });
-    await Promise.all(servers.map(async (server) => server.stop()));
   }
 }
 
-/** "of RSA" is ours with a serving certificate whose key is of RSA. */
-async function measureConnections({ seconds }: Pick<Effort, "seconds">, report: Report): Promise<void> {
-  const body = "VolumeSnapshotContent";
-  const servers = await Promise.all(["ours", "of RSA"].map(startServer));
+const CONNECTIONS = 16;
+
+/** With servers of these names, warm from these bodies; "of RSA" is ours with a serving certificate whose key is of RSA. */
+async function withServers(
+  names: readonly string[],
+  body: string,
+  run: (servers: readonly Server[], bodies: readonly string[]) => Promise<void>,
+): Promise<void> {
+  const servers = await Promise.all(names.map(startServer));
+  const bodies = BODIES[body] ?? [];
   await onProcessorsOfTheirOwn(servers, async () => {
-    const load = { bodies: BODIES[body] ?? [], connections: 16, seconds: 3 * seconds };
-    await warmUp(servers, load.bodies);
-    const rounds = await compare(servers, { ...load, anew: true });
-    const where = `${body}, each on a new connection`;
-    await report.table(
-      "connections",
-      where,
-      costsTable({ body: where, connections: load.connections, rounds }),
-    );
+    await warmUp(servers, bodies);
+    await run(servers, bodies);
   });
   await Promise.all(servers.map(async (server) => server.stop()));
 }
@@ -70,16 +74,13 @@ interface Staged {
   readonly kernel: number;
 }
 
-/** Its rounds by a server's name. */
-type Stagings = ReadonlyMap<string, readonly Staged[]>;
-
-async function timeStages(servers: readonly Server[], load: Omit<LoadOptions, "to">): Promise<Stagings> {
-  const stagings = new Map<string, Staged[]>(servers.map(({ name }) => [name, []]));
+async function timeStages(
+  servers: readonly Server[],
+  load: Omit<LoadOptions, "to">,
+): Promise<ReadonlyMap<string, readonly Staged[]>> {
+  // What times them is not optimised yet.
   for (const server of servers) await timeOnce(server, load);
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const server of servers) stagings.get(server.name)?.push(await timeOnce(server, load));
-  }
-  return stagings;
+  return inRounds(servers, async (server) => timeOnce(server, load));
 }
 
 async function timeOnce(server: Server, load: Omit<LoadOptions, "to">): Promise<Staged> {
@@ -107,11 +108,3 @@ const STAGES = [
   { title: "of all, garbage, µs", figure: "collecting" },
   { title: "of all, in the kernel, µs", figure: "kernel" },
 ] as const;
-
-function stagesTable(where: string, stagings: Stagings): string[][] {
-  const rows = [...stagings].map(([name, rounds]) => [
-    name,
-    ...STAGES.map(({ figure }) => spread(rounds.map((round) => round[figure]))),
-  ]);
-  return [[where, ...STAGES.map(({ title }) => title)], ...rows];
-}

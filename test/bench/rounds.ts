@@ -3,7 +3,7 @@ import { runLoad } from "./load.ts";
 import type { Load, LoadOptions } from "./load.ts";
 import type { Server } from "./servers.ts";
 
-export const ROUNDS = 5;
+const ROUNDS = 5;
 /** Before anything is measured: V8 has then optimised what the servers run. */
 const WARM_UP_SECONDS = 1.5;
 
@@ -31,9 +31,17 @@ export type Rounds = ReadonlyMap<string, readonly Round[]>;
 
 /** Puts the same load on one server after another, several times; they should be warm. */
 export async function compare(servers: readonly Server[], load: Omit<LoadOptions, "to">): Promise<Rounds> {
-  const rounds = new Map<string, Round[]>(servers.map(({ name }) => [name, []]));
+  return inRounds(servers, async (server) => measure(server, load));
+}
+
+/** Measures one server after another, several times: what each came to by its name, in the order of the rounds. */
+export async function inRounds<T>(
+  servers: readonly Server[],
+  measureOne: (server: Server) => Promise<T>,
+): Promise<ReadonlyMap<string, readonly T[]>> {
+  const rounds = new Map<string, T[]>(servers.map(({ name }) => [name, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const server of servers) rounds.get(server.name)?.push(await measure(server, load));
+    for (const server of servers) rounds.get(server.name)?.push(await measureOne(server));
   }
   return rounds;
 }

@@ -56,14 +56,9 @@ process.on("message", (message) => {
   delay.disable();
   delay.reset();
   // Looking a thousand times a second costs processor time: only where it is asked for.
-  if (message === "loop") {
-    delay.enable();
-    collections.observe({ entryTypes: ["gc"] });
-  }
-  if (message === "stages") {
-    stages.start();
-    collections.observe({ entryTypes: ["gc"] });
-  }
+  if (message === "loop") delay.enable();
+  if (message === "stages") stages.start();
+  if (message !== "usage") collections.observe({ entryTypes: ["gc"] });
 });
 process.send?.({ port: portOf(server.address()) });
 
